@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::http::Api;
 use crate::listing::{self, Column, Shape};
 use crate::output;
+use crate::text::{both, say, word};
 
 /// Runs the command.
 pub(crate) async fn run(args: AppArgs) -> Result<(), Failure> {
@@ -56,7 +57,8 @@ async fn add(args: &AppAddArgs) -> Result<(), Failure> {
         output::json(&app)?;
         return if is_refused(&app) { Err(Failure::said()) } else { Ok(()) };
     }
-    output::remark(&format!(
+    output::remark(say!(
+        "小程序 {} 已登记。下面是它的 gateway secret，兼容接口的客户端以它作为 `secret`。\n以后不再显示。",
         "{} is registered. Below is its gateway secret: what clients of the facade use as `secret`.\n\
          It is not shown again.",
         args.appid
@@ -64,7 +66,9 @@ async fn add(args: &AppAddArgs) -> Result<(), Failure> {
     output::line(app["gateway_secret"].as_str().unwrap_or_default())?;
     remark_on_templates(&app["template_sync"]);
     if is_refused(&app) {
-        return Err(Failure::run(format!(
+        return Err(Failure::run(say!(
+            "小程序 {appid} 已登记，但还不能使用：微信没有接受它的 AppSecret，见上文。AppSecret 有误时，请设置正确的：\
+             hongyan app set {appid} --secret-file FILE。appid 有误时，请删除这个小程序：hongyan app remove {appid}",
             "{appid} is registered, but cannot be used yet: WeChat did not accept its AppSecret, see above. If the AppSecret \
              is wrong, set the right AppSecret with: hongyan app set {appid} --secret-file FILE. If the appid is wrong, remove \
              the app with: hongyan app remove {appid}",
@@ -97,7 +101,10 @@ const APPS: Shape = Shape {
         Column::at("created_at", "/created_at"),
         Column::at("updated_at", "/updated_at"),
     ],
-    nothing: "no app is registered; register one with: hongyan app add",
+    nothing: both(
+        "还没有登记小程序；登记：hongyan app add",
+        "no app is registered; register one with: hongyan app add",
+    ),
 };
 
 async fn list(args: &ListArgs) -> Result<(), Failure> {
@@ -106,5 +113,8 @@ async fn list(args: &ListArgs) -> Result<(), Failure> {
 }
 
 fn state(app: &Value) -> String {
-    app["paused"]["detail"].as_str().map_or_else(|| "running".to_owned(), |why| format!("paused: {why}"))
+    match app["paused"]["detail"].as_str() {
+        None => word("运行中", "running").to_owned(),
+        Some(why) => format!("{}{why}", word("已暂停：", "paused: ")),
+    }
 }

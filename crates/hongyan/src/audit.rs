@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::http::Api;
 use crate::listing::{self, Column, Shape, text};
 use crate::query::Query;
+use crate::text::both;
 
 /// What `audit list` shows.
 const LINES: Shape = Shape {
@@ -28,7 +29,7 @@ const LINES: Shape = Shape {
         Column::at("object", "/object"),
         Column::at("result", "/result"),
     ],
-    nothing: "nothing was changed in this time",
+    nothing: both("这段时间没有任何改动", "nothing was changed in this time"),
 };
 
 /// Runs the command.

@@ -11,6 +11,7 @@ use crate::beside::Draft;
 use crate::cli::BackupArgs;
 use crate::failure::Failure;
 use crate::stoppable::stoppable;
+use crate::text::{Text, say};
 use crate::{output, settings};
 
 /// Runs the command.
@@ -18,7 +19,8 @@ pub(crate) async fn run(args: &BackupArgs) -> Result<(), Failure> {
     let settings = settings::load(&args.config, None)?;
     let database = settings.sqlite_path()?;
     if args.file.exists() && !args.force {
-        return Err(Failure::run(format!(
+        return Err(Failure::run(say!(
+            "{} 已经存在；请换一个文件，或用 --force 替换它",
             "{} exists already; name another file, or use --force to replace it",
             args.file.display()
         )));
@@ -37,28 +39,33 @@ pub(crate) async fn run(args: &BackupArgs) -> Result<(), Failure> {
             "bytes": copied.bytes,
             "schema_version": copied.schema,
             "seconds": began.elapsed().as_secs_f64(),
-            "master_key": { "included": false, "at": key },
+            "master_key": { "included": false, "at": key.en },
         }));
     }
-    output::line(&format!(
+    let done = say!(
+        "{}  {} 字节，来自 {}，已逐页检查，用时 {:.1} 秒",
         "{}  {} bytes of {}, checked, in {:.1} s",
         args.file.display(),
         copied.bytes,
         database.display(),
         began.elapsed().as_secs_f64()
-    ))?;
-    output::remark(&format!(
+    );
+    output::line(done.shown())?;
+    output::remark(say!(
+        "备份里没有主密钥，没有主密钥就读不出其中的 AppSecret。请另外保存{key}，并与备份分开。",
         "The backup does not contain the master key, and without the master key its AppSecrets cannot be read. Keep {key} \
-         too, apart from the backup."
+         too, apart from the backup.";
+        key
     ));
     Ok(())
 }
 
 /// Names the place of the master key, for the person who must keep a copy of it.
-fn where_the_key_is(settings: &Settings) -> String {
-    match (&settings.master_key, &settings.master_key_file) {
-        (Some(_), _) => "the value of master_key".into(),
-        (None, Some(file)) => file.display().to_string(),
-        (None, None) => settings.data_dir.join(KEY_FILE).display().to_string(),
-    }
+fn where_the_key_is(settings: &Settings) -> Text {
+    let file = match (&settings.master_key, &settings.master_key_file) {
+        (Some(_), _) => return say!(" master_key 的值", "the value of master_key"),
+        (None, Some(file)) => file.clone(),
+        (None, None) => settings.data_dir.join(KEY_FILE),
+    };
+    say!(" {}", "{}", file.display())
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::text::{Text, say};
 
 /// A draft of a file under another name. The draft takes the file's name when it is complete, and is removed otherwise.
 pub(crate) struct Draft {
@@ -18,13 +19,17 @@ impl Draft {
     /// # Errors
     /// When the directory does not exist.
     pub(crate) fn beside(file: &Path) -> Result<Self, Failure> {
-        let cannot = |why: &str| Failure::cannot_write(file, &why);
-        let name = file.file_name().ok_or_else(|| cannot("this is not the name of a file"))?;
+        let cannot = |why: Text| {
+            let file = file.display();
+            Failure::run(say!("不能写入 {file}：{why}", "cannot write {file}: {why}"; why))
+        };
+        let name =
+            file.file_name().ok_or_else(|| cannot(say!("这不是文件名", "this is not the name of a file")))?;
         if !directory_of(file).is_dir() {
-            return Err(cannot("its directory does not exist"));
+            return Err(cannot(say!("目录不存在", "its directory does not exist")));
         }
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| cannot(&error.to_string()))?;
+        getrandom::fill(&mut random).map_err(|error| cannot(Text::same(error.to_string())))?;
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".{:016x}.partial", u64::from_le_bytes(random)));
@@ -37,7 +42,12 @@ impl Draft {
     /// When the system refuses the rename.
     pub(crate) fn becomes(mut self, file: &Path) -> Result<(), Failure> {
         std::fs::rename(&self.path, file).and_then(|()| sync_directory(file)).map_err(|error| {
-            Failure::run(format!("cannot rename {} to {}: {error}", self.path.display(), file.display()))
+            Failure::run(say!(
+                "不能把 {} 改名为 {}：{error}",
+                "cannot rename {} to {}: {error}",
+                self.path.display(),
+                file.display()
+            ))
         })?;
         self.kept = true;
         Ok(())

@@ -21,6 +21,7 @@ use crate::cli::{CheckArgs, ConfigArgs};
 use crate::failure::Failure;
 use crate::findings::Findings;
 use crate::http::Api;
+use crate::text::{Text, say};
 use crate::{listen, lock, logging, settings};
 
 mod disk;
@@ -48,34 +49,42 @@ pub(crate) async fn this_machine(
         Ok(settings) => {
             configuration(&settings, findings);
             for warning in clear::warnings(&settings) {
-                findings.good("in the clear", format!("warning: {warning}"));
+                let found = say!("警告：{warning}", "warning: {warning}");
+                findings.good(say!("明文", "in the clear"), found);
             }
             look(&settings, depth, findings).await;
             Ok(Some(settings))
         }
         Err(error @ ConfigError::Value { place: Place::Flag(_), .. }) => Err(error.into()),
         Err(error) => {
-            findings.wrong_setting("configuration", error.to_string());
-            findings
-                .skipped("everything else", "the rest can be checked only after the configuration is read");
+            findings.wrong_setting(say!("配置", "configuration"), &error);
+            findings.skipped(
+                say!("其余各项", "everything else"),
+                say!("读懂配置之后才能检查", "the rest can be checked only after the configuration is read"),
+            );
             Ok(None)
         }
     }
 }
 
 fn configuration(settings: &Settings, findings: &mut Findings) {
-    let what = "configuration";
+    let what = say!("配置", "configuration");
     let tls = Tls::open(settings).map(|_| ()).map_err(Failure::from);
     if let Some(key) = settings.tls_key.as_deref().filter(|key| is_readable_by_others(key)) {
         let key = key.display();
-        let why =
-            format!("{key} can be read by every user of this machine; forbid this with: chmod o= {key}");
-        findings.wrong_setting("TLS key", why);
+        findings.wrong_setting(say!("TLS 私钥", "TLS key"), readable_by_all(&key));
     }
     match logging::filter(&settings.log).map(|_| ()).and(tls) {
-        Ok(()) => findings.good(what, format!("listen {}", settings.listen)),
-        Err(error) => findings.wrong_setting(what, error.to_string()),
+        Ok(()) => findings.good(what, say!("监听 {}", "listen {}", settings.listen)),
+        Err(error) => findings.wrong_setting(what, error.into_text()),
     }
+}
+
+fn readable_by_all(file: &dyn std::fmt::Display) -> Text {
+    say!(
+        "本机的每个用户都能读取 {file}；请禁止：chmod o= {file}",
+        "{file} can be read by every user of this machine; forbid this with: chmod o= {file}"
+    )
 }
 
 async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
@@ -97,7 +106,13 @@ async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
     if let Some(Known { apps, .. }) = &known {
         match (&vault, &wechat) {
             _ if apps.is_empty() => {
-                findings.good("apps", "no app is registered yet; register an app with: hongyan app add");
+                findings.good(
+                    say!("小程序", "apps"),
+                    say!(
+                        "还没有登记小程序；登记：hongyan app add",
+                        "no app is registered yet; register an app with: hongyan app add"
+                    ),
+                );
             }
             (Some(vault), Some(wechat)) => {
                 for record in apps {
@@ -105,13 +120,19 @@ async fn look(settings: &Settings, depth: Depth, findings: &mut Findings) {
                 }
             }
             (vault, _) => {
-                let why =
-                    if vault.is_none() { "without the master key" } else { "while WeChat does not answer" };
+                let why = if vault.is_none() {
+                    say!(
+                        "没有主密钥，无法检查它的 AppSecret",
+                        "its AppSecret cannot be checked without the master key"
+                    )
+                } else {
+                    say!(
+                        "微信没有应答，无法检查它的 AppSecret",
+                        "its AppSecret cannot be checked while WeChat does not answer"
+                    )
+                };
                 for record in apps {
-                    findings.skipped(
-                        format!("app {}", record.appid),
-                        format!("its AppSecret cannot be checked {why}"),
-                    );
+                    findings.skipped(wechat::name(record), &why);
                 }
             }
         }
@@ -137,7 +158,7 @@ async fn known_secrets(store: &dyn Store, findings: &mut Findings) -> Option<Kno
     match read.await {
         Ok(known) => Some(known),
         Err(error) => {
-            findings.bad("apps", error.to_string());
+            findings.bad(say!("小程序", "apps"), &error);
             None
         }
     }
@@ -145,16 +166,19 @@ async fn known_secrets(store: &dyn Store, findings: &mut Findings) -> Option<Kno
 
 /// Checks the master key, and whether it opens the stored secrets.
 fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Findings) -> Option<Vault> {
-    let what = "master key";
+    let what = &say!("主密钥", "master key");
     if !Vault::has_key(settings) {
         match known {
             Some(known) if !known.apps.is_empty() || known.others => {
                 let missing = ConfigError::no_master_key(settings);
-                findings.wrong_setting(what, missing.to_string());
+                findings.wrong_setting(what, &missing);
             }
             _ => findings.good(
                 what,
-                "there is no master key yet; the first start makes a master key in the data directory",
+                say!(
+                    "还没有主密钥；首次启动时会在数据目录里生成",
+                    "there is no master key yet; the first start makes a master key in the data directory"
+                ),
             ),
         }
         return None;
@@ -162,7 +186,7 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
     let (vault, source) = match Vault::open(settings) {
         Ok(opened) => opened,
         Err(error) => {
-            findings.wrong_setting(what, error.to_string());
+            findings.wrong_setting(what, &error);
             return None;
         }
     };
@@ -173,7 +197,7 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
     match (closed, known) {
         (Some((app, why)), _) => {
             let sealed = ConfigError::Sealed { appid: app.appid.to_string(), why: why.to_string() };
-            findings.wrong_setting(what, sealed.to_string());
+            findings.wrong_setting(what, &sealed);
             None
         }
         (None, _) if matches!(&source, KeySource::File(path) if is_readable_by_others(path)) => {
@@ -181,20 +205,28 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
                 KeySource::File(path) => path.display().to_string(),
                 _ => String::new(),
             };
-            findings.wrong_setting(
+            findings.wrong_setting(what, readable_by_all(&path));
+            Some(vault)
+        }
+        (None, Some(_)) => {
+            findings.good(
                 what,
-                format!(
-                    "{path} can be read by every user of this machine; forbid this with: chmod o= {path}"
+                say!(
+                    "可以读取，并能解开 {} 个小程序的密文",
+                    "readable, and opens the secrets of {} apps",
+                    apps.len()
                 ),
             );
             Some(vault)
         }
-        (None, Some(_)) => {
-            findings.good(what, format!("readable, and opens the secrets of {} apps", apps.len()));
-            Some(vault)
-        }
         (None, None) => {
-            findings.good(what, "readable; the database has no secrets yet to try the master key on");
+            findings.good(
+                what,
+                say!(
+                    "可以读取；数据库里还没有可供验证的密文",
+                    "readable; the database has no secrets yet to try the master key on"
+                ),
+            );
             Some(vault)
         }
     }
@@ -202,26 +234,33 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
 
 /// Checks whether the previous master key, if it is set, is still needed.
 async fn previous_key(store: &dyn Store, vault: &Vault, findings: &mut Findings) {
-    let what = "previous master key";
+    let what = &say!("上一个主密钥", "previous master key");
     if !vault.has_previous() {
         return;
     }
     match rotation::sealed_with_the_previous_key(store, vault).await {
-        Ok(0) => findings.good(what, "nothing is encrypted with the previous key any more; the key can be removed"),
+        Ok(0) => findings.good(
+            what,
+            say!(
+                "已经没有用它加密的内容，可以去掉",
+                "nothing is encrypted with the previous key any more; the key can be removed"
+            ),
+        ),
         Ok(count) => findings.good(
             what,
-            format!(
+            say!(
+                "警告：仍有 {count} 项用它加密；重新加密：hongyan key rotate-master",
                 "warning: {count} values are still encrypted with the previous key; encrypt them again with: hongyan key \
                      rotate-master"
             ),
         ),
-        Err(error) => findings.bad(what, error.to_string()),
+        Err(error) => findings.bad(what, &error),
     }
 }
 
 /// Checks whether the gateway that serves this database is ready, or whether a new gateway could listen.
 async fn gateway(settings: &Settings, findings: &mut Findings) {
-    let what = "gateway";
+    let what = &say!("网关", "gateway");
     if !lock::is_held(settings) {
         let mut free = Vec::new();
         for (name, address) in [
@@ -231,29 +270,45 @@ async fn gateway(settings: &Settings, findings: &mut Findings) {
         ] {
             let Some(address) = address else { continue };
             if let Err(error) = listen::bind(address, name).await {
-                findings.wrong_setting(what, format!("does not run, and could not listen: {error}"));
+                let why = error.into_text();
+                let found =
+                    say!("没有运行，并且无法监听：{why}", "does not run, and could not listen: {why}"; why);
+                findings.wrong_setting(what, found);
                 return;
             }
             free.push(address.to_string());
         }
-        findings.good(what, format!("does not run; it could listen on {}", free.join(" and ")));
+        let free = Text { zh: free.join("、"), en: free.join(" and ") };
+        findings
+            .good(what, say!("没有运行；可以监听 {free}", "does not run; it could listen on {free}"; free));
         return;
     }
     let url = listen::url_of(settings.admin_listen.unwrap_or(settings.listen));
     let asked = match Api::public(url.clone(), None) {
         Ok(api) => api.exchange(Method::GET, "/readyz", &[], None).await,
-        Err(error) => return findings.skipped(what, error.to_string()),
+        Err(error) => return findings.skipped(what, error.into_text()),
     };
     match asked {
         Ok(answer) if answer.status == StatusCode::OK => {
-            findings.good(what, format!("runs at {url} and is ready"));
+            findings.good(what, say!("在 {url} 运行，已就绪", "runs at {url} and is ready"));
         }
         Ok(answer) => {
             let body = String::from_utf8_lossy(&answer.body).into_owned();
-            findings.bad(what, format!("{url}readyz answers {}: {}", answer.status, body.trim()));
+            let (status, body) = (answer.status, body.trim());
+            findings.bad(
+                what,
+                say!("{url}readyz 的应答是 {status}：{body}", "{url}readyz answers {status}: {body}"),
+            );
         }
-        Err(error) => findings
-            .bad(what, format!("a process serves this database, and {url}readyz does not answer: {error}")),
+        Err(none) => {
+            let why = none.why;
+            let found = say!(
+                "有进程正在使用这个数据库，但 {url}readyz 没有应答：{why}",
+                "a process serves this database, and {url}readyz does not answer: {why}";
+                why
+            );
+            findings.bad(what, found);
+        }
     }
 }
 
@@ -278,7 +333,8 @@ mod tests {
         };
         let mut findings = Findings::default();
         look(&settings, Depth::Pages, &mut findings).await;
-        let found: Vec<_> = findings.0.iter().map(|finding| (finding.what.as_str(), finding.state)).collect();
+        let found: Vec<_> =
+            findings.0.iter().map(|finding| (finding.what.en.as_str(), finding.state)).collect();
         assert_eq!(
             found,
             [

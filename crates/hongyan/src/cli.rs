@@ -9,14 +9,16 @@ use clap_complete::Shell;
 use hongyan_clock::{Pace, UnixMillis};
 use hongyan_gateway::keys::Scope;
 use hongyan_ledger::{KeyId, MessageId};
-use hongyan_ui::Language;
 use hongyan_wechat::AppId;
 use url::Url;
+
+use crate::text::word;
 
 mod app;
 mod daily;
 mod data;
 mod health;
+mod lang;
 mod listing;
 mod look;
 #[cfg(test)]
@@ -33,6 +35,7 @@ pub(crate) use daily::{
 };
 pub(crate) use data::{BackupArgs, ImportArgs, RestoreArgs};
 pub(crate) use health::HealthcheckArgs;
+pub(crate) use lang::Lang;
 pub(crate) use listing::{Format, ListArgs, PageArgs};
 pub(crate) use look::{
     AuditArgs, AuditCommand, DoctorArgs, EventArgs, EventCommand, EventListArgs, NodeArgs, NodeCommand,
@@ -69,23 +72,6 @@ pub(crate) struct Cli {
     pub(crate) lang: Option<Lang>,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// The names of both languages. A locale such as `zh-CN` is a name, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Lang {
-    #[value(alias = "zh-CN")]
-    Zh,
-    En,
-}
-
-impl From<Lang> for Language {
-    fn from(lang: Lang) -> Self {
-        match lang {
-            Lang::Zh => Self::Zh,
-            Lang::En => Self::En,
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -471,7 +457,7 @@ pub(crate) struct CheckArgs {
 fn field(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write FIELD=TEXT, like thing1=Latte".into()),
+        _ => Err(word("写成 字段=文字，例如 thing1=拿铁", "write FIELD=TEXT, like thing1=Latte").to_owned()),
     }
 }
 

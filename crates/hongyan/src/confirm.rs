@@ -3,21 +3,24 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use crate::failure::Failure;
+use crate::text::{Text, say};
 
 /// Asks, and goes on only after a yes.
 ///
 /// # Errors
 /// When the answer is not a yes.
-pub(crate) fn confirm(question: &str, is_sure: bool) -> Result<(), Failure> {
+pub(crate) fn confirm(question: &Text, is_sure: bool) -> Result<(), Failure> {
     let (input, mut output) = (std::io::stdin(), std::io::stderr());
     if is_sure || !input.is_terminal() || !output.is_terminal() {
         return Ok(());
     }
     let mut line = String::new();
-    let asked = write!(output, "{question} [y/N] ").and_then(|()| output.flush());
+    let asked = write!(output, "{} [y/N] ", question.shown()).and_then(|()| output.flush());
     let answered = asked.and_then(|()| input.lock().read_line(&mut line));
-    answered.map_err(|error| Failure::run(format!("cannot ask: {error}; --yes does not ask")))?;
-    if is_yes(&line) { Ok(()) } else { Err(Failure::run("nothing was changed")) }
+    answered.map_err(|error| {
+        Failure::run(say!("不能询问：{error}；加 --yes 则不询问", "cannot ask: {error}; --yes does not ask"))
+    })?;
+    if is_yes(&line) { Ok(()) } else { Err(Failure::run(say!("没有任何改动", "nothing was changed"))) }
 }
 
 fn is_yes(line: &str) -> bool {

@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::text::say;
 
 /// The name of the file in the data directory.
 const FILE: &str = "demo-credentials.json";
@@ -33,8 +34,9 @@ impl Credentials {
     /// # Errors
     /// When the store fails or the file cannot be written.
     pub(crate) async fn ensure(context: &Context, seed: &Seed, data_dir: &Path) -> Result<Self, Failure> {
-        let appid: AppId =
-            seed.appid.parse().map_err(|error| Failure::run(format!("the sandbox's appid: {error}")))?;
+        let appid: AppId = seed.appid.parse().map_err(|error| {
+            Failure::run(say!("沙箱的 appid 不可用：{error}", "the sandbox's appid: {error}"))
+        })?;
         let known = load(data_dir)?;
         let credentials = Self {
             gateway_secret: gateway_secret(context, &appid, seed, known.as_ref()).await?,
@@ -54,7 +56,12 @@ async fn gateway_secret(
     known: Option<&Credentials>,
 ) -> Result<String, Failure> {
     let refused = |problem: hongyan_gateway::problem::Problem| {
-        Failure::run(format!("the sandbox's app cannot be registered: {} ({})", problem.detail, problem.code))
+        Failure::run(say!(
+            "不能登记沙箱的小程序：{} ({})",
+            "the sandbox's app cannot be registered: {} ({})",
+            problem.detail,
+            problem.code
+        ))
     };
     if context.apps.get(appid).is_none() {
         let new = NewApp {
@@ -75,7 +82,9 @@ async fn gateway_secret(
     }
     let change = AppChange { rotate_gateway_secret: true, ..AppChange::default() };
     let (_, secret) = context.apps.change(appid, change).await.map_err(refused)?;
-    let secret = secret.ok_or_else(|| Failure::run("the gateway made no new gateway secret"))?;
+    let secret = secret.ok_or_else(|| {
+        Failure::run(say!("网关没有生成新的 gateway secret", "the gateway made no new gateway secret"))
+    })?;
     Ok(secret.expose_secret().to_owned())
 }
 
@@ -98,13 +107,13 @@ fn load(data_dir: &Path) -> Result<Option<Credentials>, Failure> {
         // An unreadable file is replaced: both secrets in it can be made again.
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::run(format!("cannot read {}: {error}", path.display()))),
+        Err(error) => Err(Failure::cannot_read(&path, &error)),
     }
 }
 
 fn save(data_dir: &Path, credentials: &Credentials) -> Result<(), Failure> {
     let path = data_dir.join(FILE);
-    let failed = |error: std::io::Error| Failure::run(format!("cannot write {}: {error}", path.display()));
+    let failed = |error: std::io::Error| Failure::cannot_write(&path, &error);
     // Temporary files are readable by their owner only; the rename replaces the old file in one step.
     let mut file = tempfile::NamedTempFile::new_in(data_dir).map_err(failed)?;
     let text = serde_json::to_string_pretty(credentials).map_err(|error| failed(error.into()))?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::failure::Failure;
 use crate::files::{self, Heirs};
+use crate::text::say;
 
 /// A database and its path.
 pub(crate) struct Opened {
@@ -40,7 +41,8 @@ pub(crate) fn open_or_make(settings: &Settings) -> Result<Opened, Failure> {
 pub(crate) fn open(settings: &Settings) -> Result<Opened, Failure> {
     let database = settings.sqlite_path()?;
     if !database.exists() {
-        return Err(Failure::configuration(format!(
+        return Err(Failure::configuration(say!(
+            "{} 没有数据库；请用 --data-dir、--database 或 --config 指定网关使用的数据库",
             "there is no database at {}; name the one that the gateway serves with --data-dir, --database or --config",
             absolute(&database).display()
         )));

@@ -27,6 +27,7 @@ use crate::credentials::Credentials;
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::listen::base;
+use crate::text::{Text, say, word};
 use crate::tutorial::{self, Tutorial};
 use crate::{listen, lock, logging, output, signals};
 
@@ -104,7 +105,9 @@ impl Part {
 
     async fn end(self) -> Result<(), Failure> {
         self.stop.stop();
-        self.task.await.map_err(|error| Failure::run(format!("a part of the demo failed: {error}")))?
+        self.task.await.map_err(|error| {
+            Failure::run(say!("演示的一个部件出错：{error}", "a part of the demo failed: {error}"))
+        })?
     }
 }
 
@@ -115,15 +118,18 @@ enum DataDir {
 
 impl DataDir {
     fn open(wanted: Option<&Path>) -> Result<Self, Failure> {
-        let unusable = |what: String, error: std::io::Error| {
-            Failure::configuration(format!(
-                "cannot use {what}: {error}; name a writable directory with --data-dir"
+        let unusable = |what: Text, error: std::io::Error| {
+            Failure::configuration(say!(
+                "{what}不可用：{error}；请用 --data-dir 指定一个可写的目录",
+                "cannot use {what}: {error}; name a writable directory with --data-dir";
+                what
             ))
         };
         match wanted {
             Some(path) => {
-                create_private_dir(path)
-                    .map_err(|error| unusable(format!("the data directory {}", path.display()), error))?;
+                create_private_dir(path).map_err(|error| {
+                    unusable(say!("数据目录 {} ", "the data directory {}", path.display()), error)
+                })?;
                 Ok(Self::Kept(path.to_owned()))
             }
             None => tempfile::Builder::new()
@@ -224,7 +230,8 @@ impl Demo {
         if let DataDir::Temporary(dir) = self.data_dir {
             let path = dir.path().to_owned();
             if let Err(error) = dir.close() {
-                output::warn(&format!("{} could not be removed: {error}", path.display()));
+                let path = path.display();
+                output::warn(say!("不能删除 {path}：{error}", "{path} could not be removed: {error}"));
             }
         }
         ended.into_iter().collect()
@@ -246,7 +253,7 @@ async fn console_login(context: &Context) -> Result<String, Failure> {
             // Nobody sees the password, so nobody has to change it.
             let new = NewPerson { name: VISITOR, role: Role::Admin, apps: None, must_change_password: false };
             let added = admin::add(store, &context.ids, &context.clock, new).await;
-            added.map_err(|error| Failure::run(error.to_string()))?.0
+            added.map_err(|error| Failure::run(&error))?.0
         }
     };
     Ok(context.sessions.link(&person, LINK_LASTS).await?.expose_secret().to_owned())
@@ -295,10 +302,35 @@ impl Addresses {
             ..
         } = self;
         let kept = kept_in.map_or_else(
-            || "in a temporary directory that is removed at the end (--data-dir keeps it)".to_owned(),
-            |dir| format!("in {}", dir.display()),
+            || {
+                say!(
+                    "临时目录，结束时删除（--data-dir 可保留）",
+                    "in a temporary directory that is removed at the end (--data-dir keeps it)"
+                )
+            },
+            |dir| say!("{}", "in {}", dir.display()),
         );
-        format!(
+        let Templates { legacy, subscribe, .. } = templates;
+        let curl = self.curl(word("你好，鸿雁", "Hello 你好"));
+        let text = say!(
+            "手机页面：{phone}   ← 打开它，写几个字，点提交
+控制台：  {console_login}   ← 登录链接，只能用一次
+
+网关        {gateway}
+微信        {sandbox}   （沙箱）
+API key     {api_key}
+appid       {appid}   （兼容接口用的 gateway secret：{gateway_secret}）
+用户        {openid}
+模板        {legacy}（keyword1、keyword2、keyword3）
+            {subscribe}（thing1、date2、amount3）
+数据        {kept}
+webhook     可以用 http:// 和本机地址，仅限演示
+
+发一条消息：粘贴下面的命令，再看手机页面。沙箱里的用户点允许，网关得到额度并发出消息。
+
+{curl}
+
+按 Ctrl-C 结束。",
             "The phone:  {phone}   ← open this, type something, tap Submit
 The console: {console_login}   ← logs you in, once
 
@@ -317,15 +349,14 @@ sends the message.
 
 {curl}
 
-Ctrl-C stops.",
-            legacy = templates.legacy,
-            subscribe = templates.subscribe,
-            curl = self.curl(),
-        )
+Ctrl-C stops.";
+            kept
+        );
+        text.shown().to_owned()
     }
 
     /// Commands that send a message when pasted into a shell. They have no comments: some shells do not accept comments.
-    fn curl(&self) -> String {
+    fn curl(&self, greeting: &str) -> String {
         let Self { gateway, sandbox, appid, api_key, openid, templates, .. } = self;
         let template = &templates.subscribe;
         format!(
@@ -334,7 +365,7 @@ Ctrl-C stops.",
 curl -sS {gateway}/v1/permits -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \
   -d '{{"app":"{appid}","openid":"{openid}","kind":"subscribe_once","template":"{template}"}}'; echo
 curl -sS '{gateway}/v1/messages?wait=5' -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \
-  -d '{{"app":"{appid}","to":"{openid}","template":"{template}","data":{{"thing1":"Hello 你好","date2":"2026-05-01","amount3":"¥18.00"}}}}'; echo"#
+  -d '{{"app":"{appid}","to":"{openid}","template":"{template}","data":{{"thing1":"{greeting}","date2":"2026-05-01","amount3":"¥18.00"}}}}'; echo"#
         )
     }
 }

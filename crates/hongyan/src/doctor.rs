@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::findings::Findings;
 use crate::http::Api;
 use crate::settings::variable;
+use crate::text::say;
 use crate::{check, listen};
 
 mod gateway;
@@ -29,8 +30,11 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
         gateway::look(&Api::remote(&remote)?, &mut findings).await;
     } else {
         findings.skipped(
-            "running gateway",
-            "set HONGYAN_API_KEY to an API key of the gateway; `hongyan key create --name doctor` makes one",
+            say!("运行中的网关", "running gateway"),
+            say!(
+                "请把 HONGYAN_API_KEY 设为网关的 API key；可用 `hongyan key create --name doctor` 创建",
+                "set HONGYAN_API_KEY to an API key of the gateway; `hongyan key create --name doctor` makes one"
+            ),
         );
     }
     findings.print(remote.json)

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::http::Api;
 use crate::listing::{self, Column, Shape, text};
 use crate::query::Query;
+use crate::text::both;
 
 /// What `event list` shows.
 const EVENTS: Shape = Shape {
@@ -31,7 +32,10 @@ const EVENTS: Shape = Shape {
         Column::at("worked_at", "/worked_at"),
         Column::at("body", "/body"),
     ],
-    nothing: "WeChat pushed no such event; `hongyan app callback APPID` shows whether WeChat pushes",
+    nothing: both(
+        "微信没有推送过这样的事件；`hongyan app callback APPID` 可查看微信是否在推送",
+        "WeChat pushed no such event; `hongyan app callback APPID` shows whether WeChat pushes",
+    ),
 };
 
 /// Runs the command.

@@ -9,11 +9,13 @@ use hongyan_gateway::config::{ConfigError, Place};
 use hongyan_sandbox::SandboxError;
 use hongyan_store::StoreError;
 
+use crate::text::{Text, say};
+
 /// Why a command failed, in words for people, and with which exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     kind: Kind,
-    message: String,
+    message: Text,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,38 +32,48 @@ enum Kind {
 
 impl Failure {
     /// Exit code 1.
-    pub(crate) fn run(message: impl Into<String>) -> Self {
+    pub(crate) fn run(message: impl Into<Text>) -> Self {
         Self { kind: Kind::Run, message: message.into() }
     }
 
     /// Exit code 2.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<Text>) -> Self {
         Self { kind: Kind::Usage, message: message.into() }
     }
 
     /// Exit code 78.
-    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+    pub(crate) fn configuration(message: impl Into<Text>) -> Self {
         Self { kind: Kind::Configuration, message: message.into() }
     }
 
     /// Exit code 1, after a result that shows the failure.
-    pub(crate) const fn said() -> Self {
-        Self { kind: Kind::Said(1), message: String::new() }
+    pub(crate) fn said() -> Self {
+        Self { kind: Kind::Said(1), message: Text::same("") }
     }
 
     /// Exit code 78, after a result that shows the failure.
-    pub(crate) const fn said_configuration() -> Self {
-        Self { kind: Kind::Said(78), message: String::new() }
+    pub(crate) fn said_configuration() -> Self {
+        Self { kind: Kind::Said(78), message: Text::same("") }
+    }
+
+    /// Exit code 1, because a file cannot be read.
+    pub(crate) fn cannot_read(path: &Path, why: &dyn fmt::Display) -> Self {
+        Self::run(say!("不能读取 {}：{why}", "cannot read {}: {why}", path.display()))
     }
 
     /// Exit code 1, because a file cannot be written.
     pub(crate) fn cannot_write(path: &Path, why: &dyn fmt::Display) -> Self {
-        Self::run(format!("cannot write {}: {why}", path.display()))
+        Self::run(say!("不能写入 {}：{why}", "cannot write {}: {why}", path.display()))
     }
 
     /// The text for standard error.
-    pub(crate) fn message(&self) -> Option<&str> {
+    pub(crate) fn message(&self) -> Option<&Text> {
         (!matches!(self.kind, Kind::Said(_))).then_some(&self.message)
+    }
+
+    /// The text, for a finding or another failure that contains it.
+    pub(crate) fn into_text(self) -> Text {
+        self.message
     }
 
     /// The exit code of the process.
@@ -81,7 +93,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(self.message.shown())
     }
 }
 
@@ -89,8 +101,8 @@ impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         match error {
             // A flag is part of the command line, whichever setting it sets.
-            ConfigError::Value { place: Place::Flag(_), .. } => Self::usage(error.to_string()),
-            error => Self::configuration(error.to_string()),
+            ConfigError::Value { place: Place::Flag(_), .. } => Self::usage(&error),
+            error => Self::configuration(&error),
         }
     }
 }
@@ -101,12 +113,12 @@ impl From<StoreError> for Failure {
             // These errors mean that the configured database cannot be used. The other errors happen to a usable
             // database. A damaged database is unusable too: another start does not repair it.
             StoreError::Open { .. } | StoreError::Newer { .. } | StoreError::Corrupt(_) => {
-                Self::configuration(error.to_string())
+                Self::configuration(&error)
             }
             StoreError::Failed { .. }
             | StoreError::Full { .. }
             | StoreError::TookTooLong { .. }
-            | StoreError::Closed => Self::run(error.to_string()),
+            | StoreError::Closed => Self::run(&error),
         }
     }
 }
@@ -117,16 +129,16 @@ impl From<GatewayError> for Failure {
             GatewayError::Config(error) => error.into(),
             GatewayError::Store(error) => error.into(),
             GatewayError::Wechat(_) | GatewayError::Webhooks(_) | GatewayError::DataDir { .. } => {
-                Self::configuration(error.to_string())
+                Self::configuration(&error)
             }
-            GatewayError::Listen(_) | GatewayError::Setup { .. } => Self::run(error.to_string()),
+            GatewayError::Listen(_) | GatewayError::Setup { .. } => Self::run(&error),
         }
     }
 }
 
 impl From<SandboxError> for Failure {
     fn from(error: SandboxError) -> Self {
-        Self::run(error.to_string())
+        Self::run(&error)
     }
 }
 

@@ -12,6 +12,7 @@ use hongyan_gateway::vault::KEY_FILE;
 
 use crate::beside::{directory_of, with_suffix};
 use crate::failure::Failure;
+use crate::text::say;
 
 /// The files that SQLite and the gateway keep beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", ".lock"];
@@ -148,13 +149,16 @@ fn check_writable(file: &Path) -> Result<(), Failure> {
 /// The error for a file or directory that this user cannot use: it names the owner and what to do.
 pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> Failure {
     let path_shown = path.display();
+    let cannot_use =
+        || Failure::configuration(say!("{path_shown} 不可用：{error}", "cannot use {path_shown}: {error}"));
     let Some(owner) = Owner::of(path).or_else(|| Owner::of_nearest(path)) else {
-        return Failure::configuration(format!("cannot use {path_shown}: {error}"));
+        return cannot_use();
     };
     if error.kind() != ErrorKind::PermissionDenied || owner.is_this_process() {
-        return Failure::configuration(format!("cannot use {path_shown}: {error}"));
+        return cannot_use();
     }
-    Failure::configuration(format!(
+    Failure::configuration(say!(
+        "{path_shown} 不可用：{error}。它属于 {owner}，而本进程的用户是 {}；请以属主执行（sudo -u {} hongyan …），或用 chown 修改属主",
         "cannot use {path_shown}: {error}. It belongs to {owner}, and this process runs as {}; run the command as the \
          owner (sudo -u {} hongyan …), or change the owner (chown)",
         this_process(),
@@ -244,7 +248,11 @@ pub(crate) fn give(path: &Path, owner: Owner) -> Result<(), Failure> {
         chownat(&file, "", Some(user), Some(group), AtFlags::EMPTY_PATH)
     });
     given.map_err(|error| {
-        Failure::configuration(format!("cannot change the owner of {} to {owner}: {error}", path.display()))
+        Failure::configuration(say!(
+            "不能把 {} 的属主改为 {owner}：{error}",
+            "cannot change the owner of {} to {owner}: {error}",
+            path.display()
+        ))
     })
 }
 

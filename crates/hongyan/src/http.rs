@@ -21,9 +21,11 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use crate::cli::RemoteArgs;
+use crate::explain::explain;
 use crate::failure::Failure;
 use crate::listen::base;
 use crate::settings::variable;
+use crate::text::{Text, say};
 use crate::version;
 
 /// The address of a gateway with default settings.
@@ -56,16 +58,16 @@ pub(crate) struct Answer {
 /// What another version of the gateway has to do with a refusal.
 enum OtherVersion {
     /// The call does not exist: nothing else needs to be said.
-    HasNot(String),
+    HasNot(Text),
     /// The versions differ, which may be the cause.
-    Differs(String),
+    Differs(Text),
 }
 
 impl OtherVersion {
-    fn with(self, refusal: &str) -> String {
+    fn with(self, refusal: Text) -> Text {
         match self {
             Self::HasNot(text) => text,
-            Self::Differs(text) => format!("{refusal}\n  ({text})"),
+            Self::Differs(text) => say!("{refusal}\n  （{text}）", "{refusal}\n  ({text})"; refusal, text),
         }
     }
 }
@@ -74,14 +76,14 @@ impl OtherVersion {
 #[derive(Debug)]
 pub(crate) struct NoAnswer {
     /// The reason, in words.
-    pub(crate) why: String,
+    pub(crate) why: Text,
     /// Whether the gateway may have read the request: there was a connection.
     pub(crate) was_written: bool,
 }
 
 impl std::fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.why)
+        f.write_str(self.why.shown())
     }
 }
 
@@ -105,7 +107,10 @@ impl Api {
     /// A client that trusts only the certificates in a file.
     fn trusting(url: Url, key: SecretString, ca_file: Option<&Path>) -> Result<Self, Failure> {
         if HeaderValue::from_str(key.expose_secret()).is_err() {
-            return Err(Failure::usage("the API key has characters that a key cannot have"));
+            return Err(Failure::usage(say!(
+                "API key 里有不该有的字符",
+                "the API key has characters that a key cannot have"
+            )));
         }
         Ok(Self { url, key, client: client(ca_file)? })
     }
@@ -118,26 +123,34 @@ impl Api {
         let url = match (&args.url, variable("HONGYAN_URL")) {
             (Some(url), _) => url.clone(),
             (None, Some(text)) => text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
-                Failure::usage("HONGYAN_URL is not a valid URL; write a URL like http://127.0.0.1:8780")
+                Failure::usage(say!(
+                    "HONGYAN_URL 不是合法的 URL；例如 http://127.0.0.1:8780",
+                    "HONGYAN_URL is not a valid URL; write a URL like http://127.0.0.1:8780"
+                ))
             })?,
             (None, None) => DEFAULT_URL.parse().expect("a constant that is a URL"),
         };
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(Failure::usage(format!("{url} is not an http:// or https:// URL of a gateway")));
+            return Err(Failure::usage(say!(
+                "{url} 不是网关的 http:// 或 https:// 地址",
+                "{url} is not an http:// or https:// URL of a gateway"
+            )));
         }
         let is_allowed =
             args.insecure_http || variable("HONGYAN_INSECURE_HTTP").is_some_and(|value| value == "true");
         if is_clear(&url) && !is_allowed {
-            return Err(Failure::usage(format!(
+            return Err(Failure::usage(say!(
+                "{url} 在另一台机器上，http 会明文发送 API key 和全部数据；请用 https://，中间的网络可信时才用 --insecure-http",
                 "{url} is on another machine, and http sends the API key and all data unencrypted; use https://, or use \
                  --insecure-http if you trust the network between"
             )));
         }
         let key = std::env::var("HONGYAN_API_KEY").ok().map(|key| key.trim().to_owned());
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| {
-            Failure::usage(
-                "set HONGYAN_API_KEY to an API key of the gateway; `hongyan key create --name NAME` makes one",
-            )
+            Failure::usage(say!(
+                "请把 HONGYAN_API_KEY 设为网关的 API key；可用 `hongyan key create --name NAME` 创建",
+                "set HONGYAN_API_KEY to an API key of the gateway; `hongyan key create --name NAME` makes one"
+            ))
         })?;
         let ca_file = args.ca_file.clone().map(PathBuf::into_os_string);
         let ca_file = ca_file.or_else(|| variable("HONGYAN_CA_FILE")).or_else(|| variable("SSL_CERT_FILE"));
@@ -173,23 +186,24 @@ impl Api {
         let body = body.map_or_else(Bytes::new, |body| body.to_string().into());
         let request = request
             .body(Full::new(body))
-            .map_err(|error| NoAnswer { why: error.to_string(), was_written: false })?;
+            .map_err(|error| NoAnswer { why: Text::same(error.to_string()), was_written: false })?;
         let exchange = async {
-            let answer = self
-                .client
-                .request(request)
-                .await
-                .map_err(|error| NoAnswer { why: with_causes(&error), was_written: !error.is_connect() })?;
+            let answer = self.client.request(request).await.map_err(|error| NoAnswer {
+                why: Text::same(with_causes(&error)),
+                was_written: !error.is_connect(),
+            })?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
-            let body =
-                body.map_err(|error| NoAnswer { why: with_causes(&*error), was_written: true })?.to_bytes();
+            let body = body
+                .map_err(|error| NoAnswer { why: Text::same(with_causes(&*error)), was_written: true })?
+                .to_bytes();
             Ok(Answer { status, body })
         };
         match tokio::time::timeout(PATIENCE, exchange).await {
             Ok(done) => done,
             Err(_) => {
-                Err(NoAnswer { why: format!("no answer within {} s", PATIENCE.as_secs()), was_written: true })
+                let why = say!("{} 秒内没有应答", "no answer within {} s", PATIENCE.as_secs());
+                Err(NoAnswer { why, was_written: true })
             }
         }
     }
@@ -226,7 +240,8 @@ impl Api {
             return version::difference(version).map(OtherVersion::Differs);
         }
         let path = path.split('?').next().unwrap_or_default();
-        Some(OtherVersion::HasNot(format!(
+        Some(OtherVersion::HasNot(say!(
+            "网关的版本是 {version}，没有这个命令需要的接口 {method} {path}；本程序的版本是 {}",
             "the gateway is version {version} and has no call {method} {path}, which this command needs; this command line is \
              version {}",
             version::OURS
@@ -245,9 +260,12 @@ impl Api {
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
         let url = &self.url;
-        let answer = self.exchange(method.clone(), path, headers, body).await.map_err(|why| {
-            Failure::run(format!(
-                "no answer from the gateway at {url}: {why}; is it running? set --url or HONGYAN_URL"
+        let answer = self.exchange(method.clone(), path, headers, body).await.map_err(|none| {
+            let why = none.why;
+            Failure::run(say!(
+                "{url} 的网关没有应答：{why}；网关在运行吗？地址用 --url 或 HONGYAN_URL 设置",
+                "no answer from the gateway at {url}: {why}; is it running? set --url or HONGYAN_URL";
+                why
             ))
         })?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
@@ -258,9 +276,13 @@ impl Api {
             Some(problem) if problem["code"].is_string() => {
                 let text = explain(&problem);
                 let other = self.other_version(&method, path, answer.status).await;
-                Err(Failure::run(other.map_or_else(|| text.clone(), |other| other.with(&text))))
+                Err(Failure::run(match other {
+                    Some(other) => other.with(text),
+                    None => text,
+                }))
             }
-            _ => Err(Failure::run(format!(
+            _ => Err(Failure::run(say!(
+                "{url} 的应答是 {}，但它不是鸿雁网关；地址用 --url 或 HONGYAN_URL 设置",
                 "{url} answered {}, but it is not a Hongyan gateway; set --url or HONGYAN_URL",
                 answer.status
             ))),
@@ -274,7 +296,8 @@ impl Api {
 /// When the file cannot be used.
 pub(crate) fn client(ca_file: Option<&Path>) -> Result<HttpClient, Failure> {
     let provider = rustls::crypto::ring::default_provider();
-    let cannot = |error: rustls::Error| Failure::run(format!("cannot set up TLS: {error}"));
+    let cannot =
+        |error: rustls::Error| Failure::run(say!("TLS 不可用：{error}", "cannot set up TLS: {error}"));
     let builder = HttpsConnectorBuilder::new();
     let builder = match ca_file {
         None => builder.with_provider_and_webpki_roots(provider).map_err(cannot)?,
@@ -306,54 +329,32 @@ pub(crate) fn is_clear(url: &Url) -> bool {
 
 /// The trusted certificates of a PEM file.
 fn certificates(file: &Path) -> Result<RootCertStore, Failure> {
-    let cannot = |why: String| {
-        Failure::usage(format!("the CA's certificates in {} cannot be used: {why}", file.display()))
+    let cannot = |why: Text| {
+        let file = file.display();
+        Failure::usage(say!(
+            "{file} 里的 CA 证书不可用：{why}",
+            "the CA's certificates in {file} cannot be used: {why}";
+            why
+        ))
     };
+    let unreadable = |error: &dyn std::fmt::Display| cannot(Text::same(error.to_string()));
     let mut trusted = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| cannot(error.to_string()))? {
-        let certificate = certificate.map_err(|error| cannot(error.to_string()))?;
-        trusted.add(certificate).map_err(|error| cannot(error.to_string()))?;
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
+        let certificate = certificate.map_err(|error| unreadable(&error))?;
+        trusted.add(certificate).map_err(|error| unreadable(&error))?;
     }
     if trusted.is_empty() {
-        return Err(cannot(
-            "the file contains no certificate; it must be PEM (-----BEGIN CERTIFICATE-----)".into(),
-        ));
+        return Err(cannot(say!(
+            "文件里没有证书；应为 PEM 格式（-----BEGIN CERTIFICATE-----）",
+            "the file contains no certificate; it must be PEM (-----BEGIN CERTIFICATE-----)"
+        )));
     }
     Ok(trusted)
 }
 
-/// A problem document of the gateway, in lines for people.
-pub(crate) fn explain(problem: &Value) -> String {
-    let text = |name: &str| problem[name].as_str().filter(|text| !text.is_empty());
-    let mut lines = vec![match text("field") {
-        Some(field) => format!("{field}: {}", text("detail").unwrap_or_default()),
-        None => text("detail").unwrap_or_default().to_owned(),
-    }];
-    // The first error repeats the first line.
-    for error in problem["errors"].as_array().into_iter().flatten().skip(1) {
-        let text = |name: &str| error[name].as_str().unwrap_or_default();
-        lines.push(format!("  {}: {}", text("field"), text("detail")));
-    }
-    if let Some(errcode) = problem["errcode"].as_i64() {
-        lines.push(format!("  WeChat: {errcode} {}", text("errmsg").unwrap_or_default()));
-    }
-    lines.extend(text("explanation").map(|text| format!("  {text}")));
-    lines.push(format!("  ({})", text("code").unwrap_or_default()));
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn a_problem_is_explained_with_its_field_and_code() {
-        let problem =
-            json!({ "code": "invalid_field", "field": "data.thing1", "detail": "at most 20 characters" });
-        assert_eq!(explain(&problem), "data.thing1: at most 20 characters\n  (invalid_field)");
-    }
 
     #[test]
     fn http_beyond_this_machine_is_in_the_clear() {

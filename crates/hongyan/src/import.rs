@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::cli::ImportArgs;
 use crate::failure::Failure;
 use crate::http::Api;
+use crate::text::{Text, say, word};
 use crate::{listen, output, progress, signals};
 
 mod kind;
@@ -62,7 +63,8 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     }
     let mut refusals = Refusals::open(args.errors.as_deref())?;
     if earlier.accepted.total() > 0 {
-        output::remark(&format!(
+        output::remark(say!(
+            "{} 行在以前的导入中已接受，这次跳过（--restart 发送全部行）",
             "{} lines were accepted by earlier runs and are skipped (--restart sends all lines)",
             earlier.accepted.total()
         ));
@@ -77,7 +79,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     });
 
     let began = Instant::now();
-    let bar = progress::bytes(bytes, "importing");
+    let bar = progress::bytes(bytes, word("导入中", "importing"));
     let batches = read(reader, plan, earlier)?;
     let upload =
         Upload { api: &api, kind, give_up_after: Duration::from_secs(args.give_up_after), stop: stopped };
@@ -106,14 +108,19 @@ pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     match ended {
         Ended::AtTheEnd if tally.refused() == 0 => Ok(()),
         Ended::AtTheEnd => Err(Failure::said()),
-        Ended::Stopped => Err(Failure::run(format!(
+        Ended::Stopped => Err(Failure::run(say!(
+            "在第 {} 行之后停止；再执行同一命令即可继续",
             "stopped after line {}; the same command continues from there",
             state.line
         ))),
-        Ended::GaveUp(why) => Err(Failure::run(format!(
-            "gave up after line {} and {} s: {why}; the same command continues from there",
-            state.line, args.give_up_after
-        ))),
+        Ended::GaveUp(why) => {
+            let (line, seconds) = (state.line, args.give_up_after);
+            Err(Failure::run(say!(
+                "在第 {line} 行之后重试了 {seconds} 秒，不再重试：{why}；再执行同一命令即可继续",
+                "gave up after line {line} and {seconds} s: {why}; the same command continues from there";
+                why
+            )))
+        }
     }
 }
 
@@ -129,9 +136,10 @@ fn keep_apart(args: &ImportArgs, state: Option<&Path>) -> Result<(), Failure> {
         path.and_then(|path| std::fs::canonicalize(path).ok()).is_some_and(|path| path == imported)
     };
     if same(args.errors.as_deref()) || same(state) {
-        return Err(Failure::usage(
-            "--errors and --state must name other files than the one that is imported",
-        ));
+        return Err(Failure::usage(say!(
+            "--errors 和 --state 不能是要导入的文件本身",
+            "--errors and --state must name other files than the one that is imported"
+        )));
     }
     Ok(())
 }
@@ -147,7 +155,9 @@ fn is_the_same_file(file: &Path, plan: Plan, earlier: &Earlier) -> Result<(), Fa
     if still_there * 2 >= total {
         return Ok(());
     }
-    Err(Failure::run(format!(
+    Err(Failure::run(say!(
+        "以前从 {file} 导入了 {total} 行，而现在文件里只有其中的 {still_there} 行：这似乎是另一个文件。--restart 忘掉以前的导入并发送全部行；\
+         --state FILE 另用一个状态文件",
         "earlier runs imported {total} lines from {file}, and now the file has only {still_there} of these lines: this seems \
          to be another file. --restart forgets the earlier runs and sends all lines; --state FILE keeps a separate state",
         file = file.display()
@@ -163,9 +173,10 @@ fn take_over(
     older: &Older,
     state: &mut State,
 ) -> Result<Earlier, Failure> {
-    let cannot = |error: std::io::Error| Failure::run(format!("cannot read {}: {error}", file.display()));
+    let cannot = |error: std::io::Error| Failure::cannot_read(file, &error);
     if !can_be_read_twice || !older.is_of(file).map_err(cannot)? {
-        return Err(Failure::run(format!(
+        return Err(Failure::run(say!(
+            "旧版本的 hongyan 导入过另一个同名文件，到第 {} 行；--restart 忘掉那次导入并发送全部行，--state FILE 另用一个状态文件",
             "an older version of hongyan imported another file of this name, up to line {}; --restart forgets that import and \
              sends all lines, --state FILE keeps a separate state",
             older.line
@@ -181,7 +192,8 @@ fn take_over(
             }
         }
     }
-    output::warn(&format!(
+    output::warn(say!(
+        "旧版本的 hongyan 停在第 {} 行，没有记下被拒绝的行：该行之前被拒绝的行不会重试。如果有，请放在另一个文件里导入",
         "an older version of hongyan stopped at line {} and did not remember refused lines: refused lines before that line are \
          not tried again. If there were refused lines, import them from a separate file",
         older.line
@@ -208,7 +220,7 @@ fn read(
                 }
             }
         })
-        .map_err(|error| Failure::run(format!("cannot start a thread: {error}")))?;
+        .map_err(|error| Failure::run(say!("无法启动线程：{error}", "cannot start a thread: {error}")))?;
     Ok(batches)
 }
 
@@ -226,7 +238,8 @@ fn say(args: &ImportArgs, state: &State, tally: &Tally, took: Duration) -> Resul
             "seconds": took.as_secs_f64(),
         }));
     }
-    let mut text = format!(
+    let mut text = say!(
+        "接受 {} 行，以前已接受 {} 行，拒绝 {} 行",
         "{} accepted, {} accepted before, {} refused",
         tally.accepted,
         tally.replayed,
@@ -234,16 +247,20 @@ fn say(args: &ImportArgs, state: &State, tally: &Tally, took: Duration) -> Resul
     );
     let codes: Vec<_> = tally.codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
     if !codes.is_empty() {
-        text = format!("{text} ({})", codes.join(", "));
+        text = text.and(&Text::same(format!(" ({})", codes.join(", "))));
     }
     if tally.known > 0 {
-        text = format!("{text}; {} skipped, because earlier runs sent them", tally.known);
+        let known =
+            say!("；跳过 {} 行，以前已发送", "; {} skipped, because earlier runs sent them", tally.known);
+        text = text.and(&known);
     }
-    output::line(&format!("{text}, in {:.1} s", took.as_secs_f64()))?;
+    text = text.and(&say!("，用时 {:.1} 秒", ", in {:.1} s", took.as_secs_f64()));
+    output::line(text.shown())?;
     if tally.refused() > 0 && state.file().is_some() {
-        output::remark(
-            "Correct the refused lines in the file and repeat the command: it sends only what was not accepted yet.",
-        );
+        output::remark(say!(
+            "请在文件里改正被拒绝的行，再执行同一命令：它只发送尚未接受的行。",
+            "Correct the refused lines in the file and repeat the command: it sends only what was not accepted yet."
+        ));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::cli::{KeyArgs, KeyCommand};
 use crate::database::Opened;
 use crate::failure::Failure;
+use crate::text::{Text, say, word};
 use crate::{database, output, settings};
 
 mod rotate;
@@ -31,7 +32,10 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
     if let KeyCommand::Create { name, .. } = &args.command
         && name.trim().is_empty()
     {
-        return Err(Failure::usage("--name must not be empty: the name tells keys apart later"));
+        return Err(Failure::usage(say!(
+            "--name 不能是空的：以后要靠名字区分各个 key",
+            "--name must not be empty: the name tells keys apart later"
+        )));
     }
     let opened = match &args.command {
         KeyCommand::Create { .. } => database::open_or_make(&settings)?,
@@ -61,7 +65,9 @@ pub(crate) async fn run(args: KeyArgs) -> Result<(), Failure> {
 
 async fn create(opened: &Opened, clock: &Clock, new: NewKey) -> Result<(), Failure> {
     if opened.is_new {
-        output::warn(&format!(
+        output::warn(say!(
+            "{} 没有数据库，已新建一个。如果有网关在运行，它用的是另一个数据库，不认识这个 key：请用 --data-dir、--database 或 --config \
+             指定网关的数据库",
             "there was no database at {}, so a new database was made. If a gateway is running, it serves another database and \
              does not know this key: name the gateway's database with --data-dir, --database or --config",
             opened.path.display()
@@ -75,15 +81,18 @@ async fn create(opened: &Opened, clock: &Clock, new: NewKey) -> Result<(), Failu
     })
     .await?;
     output::line(key.expose_secret())?;
-    let apps = record.apps.as_ref().map_or_else(|| "all apps".to_owned(), |apps| list_of(apps));
-    let end = record.expires_at.map_or_else(String::new, |end| format!(" until {end}"));
-    output::remark(&format!(
-        "{} ({}) may use: {}, for {apps}{end}. It works for the gateway of the database {}. The key is not stored and not \
-         shown again. Send the key as: Authorization: Bearer hyk_…",
-        record.id,
-        record.name,
-        record.scopes.join(", "),
-        opened.path.display()
+    let apps = record.apps.as_ref();
+    let apps = apps.map_or_else(|| say!("全部小程序", "all apps"), |apps| Text::same(list_of(apps)));
+    let end = record.expires_at;
+    let end = end.map_or_else(|| Text::same(""), |end| say!("，有效期至 {end}", " until {end}"));
+    let (id, name, scopes, database) =
+        (&record.id, &record.name, record.scopes.join(", "), opened.path.display());
+    output::remark(say!(
+        "{id}（{name}）的权限：{scopes}，用于{apps}{end}。它用于数据库 {database} 的网关。key 没有保存，以后不再显示。\
+         使用时发送：Authorization: Bearer hyk_…",
+        "{id} ({name}) may use: {scopes}, for {apps}{end}. It works for the gateway of the database {database}. The key is not \
+         stored and not shown again. Send the key as: Authorization: Bearer hyk_…";
+        apps, end
     ));
     Ok(())
 }
@@ -116,29 +125,41 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
         return output::json(&json!({ "keys": keys }));
     }
     if keys.is_empty() {
-        output::remark("there is no key; make a key with: hongyan key create --name NAME");
+        output::remark(say!(
+            "还没有 key；创建：hongyan key create --name NAME",
+            "there is no key; make a key with: hongyan key create --name NAME"
+        ));
         return Ok(());
     }
     let now = Clock::system().now();
     let row = |key: &KeyRecord| {
         let state = match (key.revoked_at, key.expires_at) {
-            (Some(at), _) => format!("revoked {at}"),
-            (None, Some(end)) if end <= now => format!("expired {end}"),
-            (None, Some(end)) => format!("in use until {end}"),
-            (None, None) => "in use".to_owned(),
+            (Some(at), _) => format!("{}{at}", word("已吊销 ", "revoked ")),
+            (None, Some(end)) if end <= now => format!("{}{end}", word("已过期 ", "expired ")),
+            (None, Some(end)) => format!("{}{end}", word("有效期至 ", "in use until ")),
+            (None, None) => word("有效", "in use").to_owned(),
         };
         vec![
             key.id.to_string(),
             key.name.clone(),
             key.scopes.join(","),
-            key.apps.as_deref().map_or_else(|| "all".to_owned(), list_of),
+            key.apps.as_deref().map_or_else(|| word("全部", "all").to_owned(), list_of),
             key.created_at.to_string(),
             key.last_used_at.map_or_else(|| "-".to_owned(), |at| at.to_string()),
             state,
         ]
     };
     let rows: Vec<_> = keys.iter().map(row).collect();
-    output::line(&output::table(&["ID", "NAME", "SCOPES", "APPS", "CREATED", "LAST USED", "STATE"], &rows))
+    let head = [
+        "ID",
+        word("名称", "NAME"),
+        word("权限", "SCOPES"),
+        word("小程序", "APPS"),
+        word("创建时间", "CREATED"),
+        word("上次使用", "LAST USED"),
+        word("状态", "STATE"),
+    ];
+    output::line(&output::table(&head, &rows))
 }
 
 async fn revoke(store: &dyn Store, clock: &Clock, id: KeyId) -> Result<(), Failure> {
@@ -146,11 +167,17 @@ async fn revoke(store: &dyn Store, clock: &Clock, id: KeyId) -> Result<(), Failu
         if store.revoke_key(id, clock.now()).await? {
             Ok((true, None))
         } else {
-            Err(Failure::run(format!("no key {id} is in use; see: hongyan key list")))
+            Err(Failure::run(say!(
+                "没有有效的 key {id}；见 hongyan key list",
+                "no key {id} is in use; see: hongyan key list"
+            )))
         }
     });
     if revoked.await? {
-        output::remark(&format!("{id} is revoked; a running gateway refuses the key within 10 seconds"));
+        output::remark(say!(
+            "{id} 已吊销；运行中的网关会在 10 秒内拒绝这个 key",
+            "{id} is revoked; a running gateway refuses the key within 10 seconds"
+        ));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::failure::Failure;
+use crate::text::say;
 
 /// Listens on an address. `flag` is the flag that sets the address; the error names it.
 ///
@@ -14,21 +15,26 @@ use crate::failure::Failure;
 /// When the port is in use, or when the address does not belong to this machine.
 pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
+        let port = address.port();
         Failure::run(match error.kind() {
-            ErrorKind::AddrInUse => format!(
-                "port {} is in use by another program ({address}); stop it, or choose another port with {flag}, \
+            ErrorKind::AddrInUse => say!(
+                "端口 {port} 已被其他程序占用（{address}）；请停止那个程序，或用 {flag} 换一个端口，例如 {flag} {}",
+                "port {port} is in use by another program ({address}); stop it, or choose another port with {flag}, \
                  for example {flag} {}",
-                address.port(),
                 SocketAddr::new(address.ip(), 0),
             ),
-            ErrorKind::AddrNotAvailable => {
-                format!("{address} is not an address of this machine; choose another with {flag}")
-            }
-            ErrorKind::PermissionDenied => format!(
-                "this user may not listen on port {} ({address}); choose one above 1023 with {flag}",
-                address.port()
+            ErrorKind::AddrNotAvailable => say!(
+                "{address} 不是本机的地址；请用 {flag} 换一个",
+                "{address} is not an address of this machine; choose another with {flag}"
             ),
-            _ => format!("cannot listen on {address}: {error}; choose another address with {flag}"),
+            ErrorKind::PermissionDenied => say!(
+                "当前用户不能监听端口 {port}（{address}）；请用 {flag} 换一个 1023 以上的端口",
+                "this user may not listen on port {port} ({address}); choose one above 1023 with {flag}"
+            ),
+            _ => say!(
+                "不能监听 {address}：{error}；请用 {flag} 换一个地址",
+                "cannot listen on {address}: {error}; choose another address with {flag}"
+            ),
         })
     })
 }
@@ -38,8 +44,9 @@ pub(crate) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener,
 /// # Errors
 /// When the system does not tell the listener's address.
 pub(crate) fn url(listener: &TcpListener) -> Result<Url, Failure> {
-    let address =
-        listener.local_addr().map_err(|error| Failure::run(format!("a listener has no address: {error}")))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::run(say!("监听没有地址：{error}", "a listener has no address: {error}")))?;
     Ok(url_of(address))
 }
 

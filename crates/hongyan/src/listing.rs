@@ -7,7 +7,10 @@ use crate::cli::{Format, ListArgs, PageArgs};
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::query::Query;
+use crate::text::{Both, say, word};
 use crate::{output, progress};
+
+mod heads;
 
 /// The most entries that the API puts on a page.
 const MOST_OF_A_PAGE: u32 = 1_000;
@@ -79,7 +82,7 @@ pub(crate) struct Shape {
     /// The columns for spreadsheets; their heads are the API's names.
     pub(crate) csv: &'static [Column],
     /// The remark for people if there is no entry.
-    pub(crate) nothing: &'static str,
+    pub(crate) nothing: Both,
 }
 
 /// Prints a list that is one answer of the API.
@@ -109,7 +112,7 @@ pub(crate) async fn print_pages(
 ) -> Result<(), Failure> {
     let mut sink = Sink::new(args.format(), shape);
     let (mut left, mut cursor) = (page.limit, page.cursor.clone());
-    let bar = progress::count(page.all, "entries read");
+    let bar = progress::count(page.all, word("条已读取", "entries read"));
     loop {
         let limit = if page.all { MOST_OF_A_PAGE } else { left };
         let query = query.clone().with("cursor", cursor.as_ref()).with("limit", Some(limit));
@@ -192,7 +195,8 @@ impl<'a> Sink<'a> {
                 Ok(())
             }
             Format::Table => {
-                let heads: Vec<&str> = self.shape.table.iter().map(|column| column.head).collect();
+                let heads: Vec<&str> =
+                    self.shape.table.iter().map(|column| heads::shown(column.head)).collect();
                 output::line(&output::table(&heads, &self.rows))?;
                 say_more(cursor);
                 Ok(())
@@ -203,14 +207,18 @@ impl<'a> Sink<'a> {
 
 fn say_more(cursor: Option<&str>) {
     if let Some(cursor) = cursor {
-        output::remark(&format!("there are more: --all lists all of them, --cursor {cursor} lists the next"));
+        output::remark(say!(
+            "还有更多：--all 列出全部，--cursor {cursor} 接着列出",
+            "there are more: --all lists all of them, --cursor {cursor} lists the next"
+        ));
     }
 }
 
 /// Rows as CSV (RFC 4180).
 fn csv(rows: impl Iterator<Item = Vec<String>>) -> Result<String, Failure> {
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::run(format!("cannot write the list as CSV: {error}"));
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::run(say!("列表不能写成 CSV：{error}", "cannot write the list as CSV: {error}"))
+    };
     let mut writer = Writer::from_writer(Vec::new());
     for row in rows {
         writer.write_record(row).map_err(|error| failed(&error))?;

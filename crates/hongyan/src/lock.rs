@@ -12,6 +12,7 @@ use hongyan_gateway::vault::create_private_dir;
 use crate::beside::with_suffix;
 use crate::failure::Failure;
 use crate::files;
+use crate::text::say;
 
 /// Locks the database for this process until the returned file is dropped.
 ///
@@ -40,7 +41,8 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
             file.set_len(0).map_err(|error| unusable(&path, &error))?;
             Ok(file)
         }
-        Err(TryLockError::WouldBlock) => Err(Failure::run(format!(
+        Err(TryLockError::WouldBlock) => Err(Failure::run(say!(
+            "另一个 hongyan 进程正在使用数据库 {}；请先停止它，或设置另一个 data_dir",
             "another hongyan process serves the database {}; stop it first, or set another data_dir",
             database.display()
         ))),
@@ -57,8 +59,12 @@ pub(crate) fn database(settings: &Settings) -> Result<File, Failure> {
 pub(crate) fn say_keys(mut lock: &File, ids: &[String]) -> Result<(), Failure> {
     use std::io::Write;
 
-    lock.write_all(format!("master keys {}\n", ids.join(" ")).as_bytes())
-        .map_err(|error| Failure::configuration(format!("cannot write the lock of the database: {error}")))
+    lock.write_all(format!("master keys {}\n", ids.join(" ")).as_bytes()).map_err(|error| {
+        Failure::configuration(say!(
+            "不能写入数据库的锁文件：{error}",
+            "cannot write the lock of the database: {error}"
+        ))
+    })
 }
 
 /// The ids of the master keys of the process that serves the database; empty if the process has not written them.
@@ -79,7 +85,8 @@ pub(crate) fn is_held(settings: &Settings) -> bool {
 }
 
 fn unusable(path: &std::path::Path, error: &std::io::Error) -> Failure {
-    Failure::configuration(format!(
+    Failure::configuration(say!(
+        "{} 不可用：{error}；它的目录应在本地磁盘上，并且当前用户可写",
         "cannot use {}: {error}; its directory must be on a local disk and writable by this user",
         path.display()
     ))

@@ -6,6 +6,7 @@ use hongyan_gateway::config::{LogFormat, check_log_filter};
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
+use crate::text::{Text, say};
 
 /// Starts logging. `filter` selects what is logged, `format` how.
 ///
@@ -27,7 +28,7 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         logger.with_ansi(terminal && !plain).try_init()
     };
-    started.map_err(|error| Failure::run(format!("cannot start logging: {error}")))
+    started.map_err(|error| Failure::run(say!("无法启动日志：{error}", "cannot start logging: {error}")))
 }
 
 /// Reads a log filter.
@@ -35,10 +36,11 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
 /// # Errors
 /// When the filter is invalid, or would turn the log off by mistake. Exit code 78: the filter is a setting.
 pub(crate) fn filter(text: &str) -> Result<EnvFilter, Failure> {
-    check_log_filter(text).map_err(|why| Failure::configuration(format!("log: {why}")))?;
+    check_log_filter(text).map_err(|why| Failure::configuration(Text::same(format!("log: {why}"))))?;
     // refinery logs more than people need; a filter that names refinery_core overrides this.
     EnvFilter::try_new(format!("refinery_core=warn,{text}")).map_err(|error| {
-        Failure::configuration(format!(
+        Failure::configuration(say!(
+            "log：{text:?} 不可用：{error}；可以写 error、warn、info、debug、trace，也可按模块设置（info,hongyan_gateway=debug）",
             "log: {text:?} is not a valid filter: {error}; write error, warn, info, debug or trace, \
              also per module (info,hongyan_gateway=debug)"
         ))

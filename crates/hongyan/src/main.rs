@@ -15,9 +15,11 @@
 //! | [`cli`] | every command and flag |
 //! | [`language`], [`usage`] | the reader's language; help and errors in the command line |
 //! | [`settings`] | how flags, environment and file become the gateway's settings |
+//! | [`text`], [`errors`] | a text in both languages; the errors of the library crates |
 //! | [`failure`] | exit codes |
 //! | [`listen`], [`lock`], [`signals`], [`logging`] | what every service needs: a port, its database for itself, an end, a log |
 //! | [`http`], [`query`], [`version`] | calling a gateway, which may be of another version |
+//! | [`explain`] | what a gateway answers, in words |
 //! | [`database`], [`files`], [`beside`] | opening the database, whose its files are, and what lies beside them |
 //! | [`stoppable`] | work on a database that shows how far it is, and ends when it is told to |
 //! | [`output`], [`progress`], [`printable`], [`listing`], [`findings`] | printing |
@@ -36,7 +38,9 @@ mod credentials;
 mod database;
 mod demo;
 mod doctor;
+mod errors;
 mod event;
+mod explain;
 mod failure;
 mod files;
 mod findings;
@@ -70,6 +74,7 @@ mod signals;
 mod stats;
 mod stoppable;
 mod strict_json;
+mod text;
 mod tutorial;
 mod usage;
 mod user;
@@ -80,6 +85,7 @@ use std::process::ExitCode;
 
 use crate::cli::Command;
 use crate::failure::Failure;
+use crate::text::say;
 
 fn main() -> ExitCode {
     // Files that a command writes (databases, logs, backups, keys) are readable only by their user, without any option.
@@ -108,7 +114,7 @@ fn run(command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::run(format!("cannot start: {error}")))?;
+        .map_err(|error| Failure::run(say!("无法启动：{error}", "cannot start: {error}")))?;
     runtime.block_on(async {
         match command {
             Command::Demo(args) => demo::run(&args).await,

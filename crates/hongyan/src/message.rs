@@ -4,11 +4,13 @@ use ::http::Method;
 use serde_json::Value;
 
 use crate::cli::{MessageArgs, MessageCommand, MessageListArgs};
+use crate::explain::told;
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::listing::{self, Column, Shape};
 use crate::output;
 use crate::query::Query;
+use crate::text::{both, word};
 
 /// Runs the command.
 pub(crate) async fn run(args: MessageArgs) -> Result<(), Failure> {
@@ -59,8 +61,8 @@ fn show(message: &Value) -> Result<(), Failure> {
             format!("{} {}{code}", text(&attempt["started_at"]), text(&attempt["outcome"])),
         ]);
     }
-    output::line(&output::table(&["MESSAGE", ""], &rows))?;
-    if let Some(why) = reason["explanation"].as_str() {
+    output::line(&output::table(&[word("消息", "MESSAGE"), ""], &rows))?;
+    if let Some(why) = told(reason, "explanation") {
         output::remark(why);
     }
     Ok(())
@@ -99,7 +101,7 @@ const MESSAGES: Shape = Shape {
         Column::at("deadline", "/deadline"),
         Column::at("updated_at", "/updated_at"),
     ],
-    nothing: "no message matches",
+    nothing: both("没有符合条件的消息", "no message matches"),
 };
 
 async fn list(args: &MessageListArgs) -> Result<(), Failure> {

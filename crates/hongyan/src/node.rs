@@ -6,6 +6,7 @@ use crate::cli::{NodeArgs, NodeCommand};
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::listing::{self, Column, Shape, text};
+use crate::text::{both, word};
 
 /// What `node list` shows.
 const NODES: Shape = Shape {
@@ -23,7 +24,7 @@ const NODES: Shape = Shape {
         Column::of("lane_count", count),
         Column::of("lanes", lanes),
     ],
-    nothing: "no node works for any lane",
+    nothing: both("没有节点服务任何分道", "no node works for any lane"),
 };
 
 /// Runs the command.
@@ -35,8 +36,8 @@ pub(crate) async fn run(args: NodeArgs) -> Result<(), Failure> {
 
 fn name(node: &Value) -> String {
     match node["name"].as_str() {
-        None => "(no node)".to_owned(),
-        Some(name) if node["this"] == true => format!("{name} (this node)"),
+        None => word("（没有节点）", "(no node)").to_owned(),
+        Some(name) if node["this"] == true => format!("{name}{}", word("（本节点）", " (this node)")),
         Some(name) => name.to_owned(),
     }
 }

@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::failure::Failure;
 use crate::printable;
+use crate::text::{Text, say};
 
 /// Prints a line of a result and flushes it: a reader behind a pipe waits for the line.
 ///
@@ -54,7 +55,9 @@ fn written(bytes: &[u8]) -> Result<bool, Failure> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::run(format!("cannot write to standard output: {error}"))),
+        Err(error) => {
+            Err(Failure::run(say!("不能写到标准输出：{error}", "cannot write to standard output: {error}")))
+        }
     }
 }
 
@@ -63,19 +66,20 @@ fn written(bytes: &[u8]) -> Result<bool, Failure> {
 /// # Errors
 /// As [`line()`].
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| Failure::run(format!("cannot write the result as JSON: {error}")))?;
+    let text = serde_json::to_string(value).map_err(|error| {
+        Failure::run(say!("结果不能写成 JSON：{error}", "cannot write the result as JSON: {error}"))
+    })?;
     line(&printable::json(&text))
 }
 
 /// Prints a remark for the person at the terminal on standard error, apart from the results.
-pub(crate) fn remark(text: &str) {
-    eprintln!("{}", printable::lines(text));
+pub(crate) fn remark(text: impl Into<Text>) {
+    eprintln!("{}", printable::lines(text.into().shown()));
 }
 
 /// Prints a warning on standard error.
-pub(crate) fn warn(text: &str) {
-    eprintln!("hongyan: {}", printable::lines(text));
+pub(crate) fn warn(text: impl Into<Text>) {
+    eprintln!("hongyan: {}", printable::lines(text.into().shown()));
 }
 
 /// Prints one row for each member of an object; nested values are printed as JSON.

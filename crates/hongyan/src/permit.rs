@@ -9,6 +9,7 @@ use crate::http::Api;
 use crate::listing::{self, Column, Shape};
 use crate::output;
 use crate::query::Query;
+use crate::text::{both, say, word};
 
 /// Runs the command.
 pub(crate) async fn run(args: PermitArgs) -> Result<(), Failure> {
@@ -37,7 +38,10 @@ async fn add(args: &PermitAddArgs) -> Result<(), Failure> {
     }
     output::line(answer["id"].as_str().unwrap_or_default())?;
     if answer["duplicate"] == true {
-        output::remark("the permit was reported before; a code is one permit, however often it is reported");
+        output::remark(say!(
+            "这份额度以前上报过；同一个凭据无论上报几次都只是一份额度",
+            "the permit was reported before; a code is one permit, however often it is reported"
+        ));
     }
     Ok(())
 }
@@ -68,7 +72,10 @@ const PERMITS: Shape = Shape {
         Column::at("granted_at", "/granted_at"),
         Column::at("expires_at", "/expires_at"),
     ],
-    nothing: "the user has no permit; report a permit with: hongyan permit add",
+    nothing: both(
+        "该用户没有下发额度；上报：hongyan permit add",
+        "the user has no permit; report a permit with: hongyan permit add",
+    ),
 };
 
 async fn list(args: &PermitListArgs) -> Result<(), Failure> {
@@ -91,7 +98,8 @@ async fn list(args: &PermitListArgs) -> Result<(), Failure> {
     listing::print(&args.list, &PERMITS, &answer)?;
     if args.list.format() == Format::Table {
         let total = |name: &str| answer["totals"][name].to_string();
-        output::remark(&format!(
+        output::remark(say!(
+            "授予 {}，可用 {}，预留 {}，消耗 {}，过期 {}，撤销 {}",
             "granted {}, available {}, reserved {}, spent {}, expired {}, revoked {}",
             total("granted"),
             total("available"),
@@ -105,5 +113,9 @@ async fn list(args: &PermitListArgs) -> Result<(), Failure> {
 }
 
 fn available(permit: &Value) -> String {
-    if permit["unlimited"] == true { "unlimited".to_owned() } else { listing::text(&permit["available"]) }
+    if permit["unlimited"] == true {
+        word("不限", "unlimited").to_owned()
+    } else {
+        listing::text(&permit["available"])
+    }
 }

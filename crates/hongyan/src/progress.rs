@@ -8,6 +8,8 @@ use std::time::Duration;
 use hongyan_store::sqlite::{Stage, Watcher};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::text::word;
+
 /// A progress bar over bytes, or a spinner if the total is unknown. The bar disappears at the end.
 pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
@@ -16,7 +18,10 @@ pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
         ProgressDrawTarget::hidden()
     };
     let template = match total {
-        Some(_) => "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go",
+        Some(_) => word(
+            "{msg} [{bar:30}] {bytes} / {total_bytes}，{bytes_per_sec}，剩余 {eta}",
+            "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go",
+        ),
         None => "{spinner} {msg} {bytes} {elapsed}",
     };
     let style = ProgressStyle::with_template(template).expect("a template that a test has read");
@@ -34,7 +39,8 @@ pub(crate) fn count(is_long: bool, what: &str) -> ProgressBar {
 
 /// Shows the progress of work on a database, and stops the work when a flag is set.
 pub(crate) fn watcher(stop: &Arc<AtomicBool>) -> Watcher {
-    let (copying, looking) = (bytes(Some(0), "copying"), bytes(None, "looking at every page"));
+    let (copying, looking) =
+        (bytes(Some(0), word("复制中", "copying")), bytes(None, word("逐页检查中", "looking at every page")));
     looking.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("it is well formed"));
     let (stop, begun) = (Arc::clone(stop), Once::new());
     Arc::new(move |stage| {

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::http::Api;
 use crate::listing::{self, Column, Shape};
 use crate::output;
+use crate::text::{Text, both};
 
 /// What `quota` shows: one row for each call of each app.
 const QUOTAS: Shape = Shape {
@@ -27,7 +28,10 @@ const QUOTAS: Shape = Shape {
         Column::at("daily_limit", "/daily_limit"),
         Column::at("asked_at", "/asked_at"),
     ],
-    nothing: "no quota is known yet: the gateway asks WeChat in the background; try again in some seconds",
+    nothing: both(
+        "还不知道额度：网关在后台向微信查询；请过几秒再试",
+        "no quota is known yet: the gateway asks WeChat in the background; try again in some seconds",
+    ),
 };
 
 /// Runs the command.
@@ -39,7 +43,7 @@ pub(crate) async fn run(args: QuotaArgs) -> Result<(), Failure> {
     listing::print(&args.list, &QUOTAS, &json!({ QUOTAS.member: rows(&answer) }))?;
     for app in answer["apps"].as_array().into_iter().flatten() {
         if let Some(failure) = app["failure"].as_str() {
-            output::warn(&format!("{}: {failure}", app["app"].as_str().unwrap_or_default()));
+            output::warn(Text::same(format!("{}: {failure}", app["app"].as_str().unwrap_or_default())));
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use crate::http::Api;
 use crate::listing::{self, Column, Shape, text};
 use crate::output;
 use crate::query::Query;
+use crate::text::{Both, both, word};
 
 /// What can be used, by app and kind.
 const KINDS: Shape = Shape {
@@ -67,7 +68,7 @@ const SUM: Shape = Shape {
     nothing: NOBODY,
 };
 
-const NOBODY: &str = "no permit can be used now";
+const NOBODY: Both = both("现在没有可用的下发额度", "no permit can be used now");
 
 /// Runs the command.
 pub(crate) async fn run(args: ReachArgs) -> Result<(), Failure> {
@@ -91,5 +92,5 @@ pub(crate) async fn run(args: ReachArgs) -> Result<(), Failure> {
 }
 
 fn template(part: &Value) -> String {
-    if part["template"].is_null() { "any".to_owned() } else { text(&part["template"]) }
+    if part["template"].is_null() { word("任意", "any").to_owned() } else { text(&part["template"]) }
 }

@@ -4,9 +4,11 @@ use ::http::Method;
 use serde_json::{Value, json};
 
 use crate::cli::ResolveArgs;
+use crate::explain::told;
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::output;
+use crate::text::say;
 
 /// Runs the command.
 pub(crate) async fn run(args: ResolveArgs) -> Result<(), Failure> {
@@ -18,9 +20,12 @@ pub(crate) async fn run(args: ResolveArgs) -> Result<(), Failure> {
     }
     output::line(&format!("{}  {}", args.id, answer["state"].as_str().unwrap_or_default()))?;
     if answer["repeated"] == true {
-        output::remark("the message was resolved in the same way before; nothing was changed");
+        output::remark(say!(
+            "以前已提交过相同的结论；没有任何改动",
+            "the message was resolved in the same way before; nothing was changed"
+        ));
     }
-    if let Some(why) = answer["reason"]["explanation"].as_str() {
+    if let Some(why) = told(&answer["reason"], "explanation") {
         output::remark(why);
     }
     Ok(())

@@ -19,6 +19,7 @@ use crate::cli::RestoreArgs;
 use crate::failure::Failure;
 use crate::files::{self, Heirs, Owner};
 use crate::stoppable::stoppable;
+use crate::text::{Text, say};
 use crate::{lock, output, settings};
 
 /// Runs the command.
@@ -31,7 +32,8 @@ pub(crate) async fn run(args: &RestoreArgs) -> Result<(), Failure> {
     // The lock is held until the end, so that no gateway starts in the middle.
     let _lock = lock::database(&settings)?;
     if database.exists() && !args.force {
-        return Err(Failure::run(format!(
+        return Err(Failure::run(say!(
+            "{} 已有数据库；请用 --force 把它改名保留，再把备份放到它的位置",
             "there is a database at {} already; use --force to move it aside and put the backup in its place",
             database.display()
         )));
@@ -69,17 +71,23 @@ pub(crate) async fn run(args: &RestoreArgs) -> Result<(), Failure> {
             "mode": mode.map(|mode| format!("{mode:04o}")),
             "messages": { "unknown": restored.unknown, "open": restored.open, "sending": restored.sending },
             "apps_paused": restored.paused,
-            "master_key": { "fits": key.is_ok(), "problem": key.err() },
+            "master_key": { "fits": key.is_ok(), "problem": key.err().map(|problem| problem.en) },
         }));
     }
-    output::line(&format!("{}  {} bytes", database.display(), restored.bytes))?;
+    output::line(say!("{}  {} 字节", "{}  {} bytes", database.display(), restored.bytes).shown())?;
     if let (Some(owner), Some(mode)) = (place.owner, mode) {
-        output::remark(&format!("The database belongs to {owner} and has the mode {mode:04o}"));
+        output::remark(say!(
+            "数据库属于 {owner}，权限为 {mode:04o}",
+            "The database belongs to {owner} and has the mode {mode:04o}"
+        ));
     }
     say_what_to_do(args, &restored, aside.as_deref());
     match key {
-        Ok(()) => output::remark("The configured master key decrypts its secrets"),
-        Err(problem) => output::warn(&problem),
+        Ok(()) => output::remark(say!(
+            "配置的主密钥能解开其中的密文",
+            "The configured master key decrypts its secrets"
+        )),
+        Err(problem) => output::warn(problem),
     }
     Ok(())
 }
@@ -102,7 +110,8 @@ impl Place {
             && !owner.is_this_process()
             && !files::is_root()
         {
-            return Err(Failure::configuration(format!(
+            return Err(Failure::configuration(say!(
+                "数据库 {} 属于 {owner}，而本进程的用户是 {}：网关将打不开恢复出的数据库。请以属主执行：sudo -u {} hongyan restore …",
                 "the database {} belongs to {owner}, and this process runs as {}: the gateway could not open the restored \
                  database. Run the command as the owner: sudo -u {} hongyan restore …",
                 database.display(),
@@ -122,7 +131,11 @@ impl Place {
     fn prepare(&self, draft: &Path) -> Result<Option<u32>, Failure> {
         if let Some(mode) = self.mode {
             files::set_mode(draft, mode).map_err(|error| {
-                Failure::run(format!("cannot set the mode of {}: {error}", draft.display()))
+                Failure::run(say!(
+                    "不能设置 {} 的权限：{error}",
+                    "cannot set the mode of {}: {error}",
+                    draft.display()
+                ))
             })?;
         }
         if files::is_root()
@@ -137,7 +150,8 @@ impl Place {
 /// The error says that the backup is damaged: another restore from it does not help.
 fn cannot(backup: &Path, error: StoreError) -> Failure {
     match error {
-        StoreError::Corrupt(what) => Failure::configuration(format!(
+        StoreError::Corrupt(what) => Failure::configuration(say!(
+            "备份 {} 已损坏：{what}。没有任何改动；请换一个备份",
             "the backup {} is damaged: {what}. Nothing was changed; take another backup",
             backup.display()
         )),
@@ -147,27 +161,35 @@ fn cannot(backup: &Path, error: StoreError) -> Failure {
 
 fn say_what_to_do(args: &RestoreArgs, restored: &sqlite::Restored, aside: Option<&Path>) {
     if let Some(aside) = aside {
-        output::remark(&format!("The old database is now {}", aside.display()));
+        output::remark(say!("旧数据库现在是 {}", "The old database is now {}", aside.display()));
     }
     if restored.unknown > 0 {
-        output::remark(&format!(
+        output::remark(say!(
+            "{} 条消息在备份与现在之间到了时间。它们可能已经发出，所以变为 `unknown`，不再发送；\
+             用 GET /v1/messages?state=unknown 列出",
             "{} messages were due between the backup and now. They may have been sent since, so they are `unknown` and \
              are not sent again; list them with GET /v1/messages?state=unknown",
             restored.unknown
         ));
     }
     if restored.sending > 0 {
-        output::remark(&format!(
+        output::remark(say!(
+            "{} 条消息当时正在发送；网关下次启动时按崩溃处理",
             "{} messages were in flight; the next start of the gateway settles them as after a crash",
             restored.sending
         ));
     }
     if restored.open > 0 {
-        let when = if args.as_is { "are not sent yet" } else { "are scheduled for later" };
-        output::remark(&format!("{} messages {when}", restored.open));
+        let open = restored.open;
+        output::remark(if args.as_is {
+            say!("{open} 条消息还没有发送", "{open} messages are not sent yet")
+        } else {
+            say!("{open} 条消息到时间再发", "{open} messages are scheduled for later")
+        });
     }
     if restored.paused > 0 {
-        output::remark(&format!(
+        output::remark(say!(
+            "{} 个小程序已暂停，一条也不发。请启动网关，查看定时消息，再逐个恢复：hongyan app resume APPID",
             "{} apps are paused, and nothing is sent. Start the gateway, check the scheduled messages, then resume each app: \
              hongyan app resume APPID",
             restored.paused
@@ -191,7 +213,11 @@ fn move_aside(database: &Path, now: UnixMillis) -> Result<Option<PathBuf>, Failu
         if from.exists() {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
             std::fs::set_permissions(&from, mode).map_err(|error| {
-                Failure::run(format!("cannot change the mode of {}: {error}", from.display()))
+                Failure::run(say!(
+                    "不能修改 {} 的权限：{error}",
+                    "cannot change the mode of {}: {error}",
+                    from.display()
+                ))
             })?;
         }
         match std::fs::rename(&from, &to) {
@@ -199,7 +225,8 @@ fn move_aside(database: &Path, now: UnixMillis) -> Result<Option<PathBuf>, Failu
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(Failure::run(format!(
+                return Err(Failure::run(say!(
+                    "不能把 {} 移到 {}：{error}",
                     "cannot move {} to {}: {error}",
                     from.display(),
                     to.display()
@@ -207,27 +234,28 @@ fn move_aside(database: &Path, now: UnixMillis) -> Result<Option<PathBuf>, Failu
             }
         }
     }
-    sync_directory(database)
-        .map_err(|error| Failure::run(format!("cannot write {}: {error}", database.display())))?;
+    sync_directory(database).map_err(|error| Failure::cannot_write(database, &error))?;
     Ok(moved)
 }
 
 /// Whether the configured master key decrypts the secrets in the database. The restore stays if not: the right key may be
 /// configured afterwards.
-async fn does_the_key_fit(settings: &Settings) -> Result<(), String> {
+async fn does_the_key_fit(settings: &Settings) -> Result<(), Text> {
     if !Vault::has_key(settings) {
-        return Err(format!(
+        return Err(say!(
+            "没有 {}；启动网关之前，请把备份的主密钥放到那里",
             "there is no {}; put the backup's master key there before you start the gateway",
             settings.data_dir.join(KEY_FILE).display()
         ));
     }
-    let (vault, _) = Vault::open(settings).map_err(|error| error.to_string())?;
-    let store = Gateway::open_store(settings).map_err(|error| error.to_string())?;
+    let (vault, _) = Vault::open(settings).map_err(|error| Text::from(&error))?;
+    let store = Gateway::open_store(settings).map_err(|error| Text::from(&error))?;
     let apps = store.apps().await;
     store.close().await;
-    for app in apps.map_err(|error| error.to_string())? {
+    for app in apps.map_err(|error| Text::from(&error))? {
         vault.open_sealed(Purpose::AppSecret, &app.appid, &app.settings.secret).map_err(|error| {
-            format!(
+            say!(
+                "配置的主密钥不是备份的主密钥：小程序 {} 的 AppSecret 解不开：{error}",
                 "the configured master key is not the backup's: the AppSecret of {} cannot be decrypted: {error}",
                 app.appid
             )

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use hongyan_clock::Clock;
 use hongyan_gateway::config::LogFormat;
-use hongyan_sandbox::{Limits, Listening, Sandbox, SandboxConfig, Tls};
+use hongyan_sandbox::{Limits, Listening, Sandbox, SandboxConfig, Seed, Tls};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::cli::SandboxArgs;
 use crate::failure::Failure;
 use crate::listen::base;
+use crate::text::{Text, say};
 use crate::{listen, logging, output, signals};
 
 /// Runs until it is told to stop.
@@ -19,7 +20,7 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
     let stop = signals::stop_with_parent(args.exit_with_parent)?;
     let mut limits = Limits::default();
     for text in &args.keep {
-        limits.set(text).map_err(|why| Failure::usage(format!("--keep {text}: {why}")))?;
+        limits.set(text).map_err(|why| Failure::usage(Text::same(format!("--keep {text}: {why}"))))?;
     }
     let http = listen::bind(args.listen, "--listen").await?;
     let https = tls(args).await?;
@@ -53,23 +54,30 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
         }
         output::json(&line)?;
     } else {
-        let also = tls_url.map(|url| format!(", and at {url}")).unwrap_or_default();
-        output::line(&format!(
+        let also = tls_url.map_or_else(|| Text::same(""), |url| say!("，以及 {url}", ", and at {url}"));
+        let Seed {
+            appid, app_secret, openid, legacy_template, subscribe_template, long_term_template, ..
+        } = &seed;
+        let text = say!(
+            "沙箱在 {url}{also}，手机页面在 {url}/phone\n\n\
+             appid        {appid}\n\
+             AppSecret    {app_secret}\n\
+             openid       {openid}\n\
+             模板         {legacy_template}（keyword1、keyword2、keyword3）\n\
+             \x20            {subscribe_template}（thing1、date2、amount3）\n\
+             \x20            {long_term_template}（长期订阅：thing1、time2）\n\n\
+             让网关使用它：hongyan serve --wechat-base-url {url}",
             "Simulated WeChat at {url}{also}, the phone at {url}/phone\n\n\
-             appid        {}\n\
-             AppSecret    {}\n\
-             openid       {}\n\
-             templates    {} (keyword1, keyword2, keyword3)\n\
-             \x20            {} (thing1, date2, amount3)\n\
-             \x20            {} (long-term: thing1, time2)\n\n\
-             Point a gateway at it:  hongyan serve --wechat-base-url {url}",
-            seed.appid,
-            seed.app_secret,
-            seed.openid,
-            seed.legacy_template,
-            seed.subscribe_template,
-            seed.long_term_template,
-        ))?;
+             appid        {appid}\n\
+             AppSecret    {app_secret}\n\
+             openid       {openid}\n\
+             templates    {legacy_template} (keyword1, keyword2, keyword3)\n\
+             \x20            {subscribe_template} (thing1, date2, amount3)\n\
+             \x20            {long_term_template} (long-term: thing1, time2)\n\n\
+             Point a gateway at it:  hongyan serve --wechat-base-url {url}";
+            also
+        );
+        output::line(text.shown())?;
     }
     sandbox.serve_on(Listening { http, https }, stop).await?;
     Ok(())
@@ -79,23 +87,30 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
 async fn tls(args: &SandboxArgs) -> Result<Option<(TcpListener, Tls)>, Failure> {
     let Some(address) = args.tls_listen else { return Ok(None) };
     let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| Failure::configuration(format!("{}: {error}", path.display())))
+        std::fs::read(path)
+            .map_err(|error| Failure::configuration(Text::same(format!("{}: {error}", path.display()))))
     };
     let tls = match (&args.tls_certificate, &args.tls_key, &args.tls_ca) {
         (Some(certificate), Some(key), _) => {
             Tls::from_pem(&read(certificate)?, &read(key)?).map_err(|why| {
-                Failure::configuration(format!("{}, {}: {why}", certificate.display(), key.display()))
+                let files = format!("{}, {}: {why}", certificate.display(), key.display());
+                Failure::configuration(Text::same(files))
             })?
         }
         (_, _, Some(authority)) => {
-            let (tls, pem) = Tls::made(&args.hosts).map_err(|why| Failure::configuration(why.to_string()))?;
-            std::fs::write(authority, pem)
-                .map_err(|error| Failure::configuration(format!("{}: {error}", authority.display())))?;
+            let (tls, pem) =
+                Tls::made(&args.hosts).map_err(|why| Failure::configuration(Text::same(why.to_string())))?;
+            std::fs::write(authority, pem).map_err(|error| {
+                Failure::configuration(Text::same(format!("{}: {error}", authority.display())))
+            })?;
             tls
         }
         _ => {
-            let text = "--tls-listen needs a certificate: use --tls-certificate with --tls-key; or --tls-ca FILE, \
-                        which makes a certificate and writes its CA to FILE";
+            let text = say!(
+                "--tls-listen 需要证书：用 --tls-certificate 和 --tls-key 指定；或用 --tls-ca FILE 生成证书，并把它的 CA 写到 FILE",
+                "--tls-listen needs a certificate: use --tls-certificate with --tls-key; or --tls-ca FILE, \
+                 which makes a certificate and writes its CA to FILE"
+            );
             return Err(Failure::usage(text));
         }
     };

@@ -5,9 +5,11 @@ use hongyan_clock::UnixMillis;
 use serde_json::{Map, Value, json};
 
 use crate::cli::SendArgs;
+use crate::explain::told;
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::output;
+use crate::text::{Text, say, word};
 
 /// The states in which the user did not get the message, or perhaps did not.
 const NOT_SENT: [&str; 5] = ["failed", "expired", "cancelled", "refused", "unknown"];
@@ -19,7 +21,10 @@ const SENT: [&str; 2] = ["sent", "delivered"];
 /// time.
 pub(crate) async fn run(args: SendArgs) -> Result<(), Failure> {
     if let Some(name) = named_twice(&args.data) {
-        return Err(Failure::usage(format!("--data names {name} twice; which of the two texts is meant?")));
+        return Err(Failure::usage(say!(
+            "--data 里 {name} 出现了两次；应以哪个为准？",
+            "--data names {name} twice; which of the two texts is meant?"
+        )));
     }
     let api = Api::remote(&args.remote)?;
     let path = match args.wait {
@@ -34,15 +39,19 @@ pub(crate) async fn run(args: SendArgs) -> Result<(), Failure> {
         output::json(&answer)?;
     } else {
         let id = answer["id"].as_str().unwrap_or_default();
-        output::line(&if args.validate { "valid".to_owned() } else { format!("{id}  {state}") })?;
-        if let Some(why) = answer["reason"]["explanation"].as_str() {
+        output::line(&if args.validate {
+            word("有效", "valid").to_owned()
+        } else {
+            format!("{id}  {state}")
+        })?;
+        if let Some(why) = told(&answer["reason"], "explanation") {
             output::remark(why);
         }
         if args.wait.is_some() && !SENT.contains(&state) && !NOT_SENT.contains(&state) {
-            output::warn(&why_not_yet(&api, &args.app, state).await);
+            output::warn(why_not_yet(&api, &args.app, state).await);
         }
         for warning in answer["warnings"].as_array().into_iter().flatten() {
-            output::warn(warning["detail"].as_str().unwrap_or_default());
+            output::warn(told(warning, "detail").unwrap_or_else(|| Text::same("")));
         }
     }
     let is_late = args.wait.is_some() && !SENT.contains(&state);
@@ -51,15 +60,16 @@ pub(crate) async fn run(args: SendArgs) -> Result<(), Failure> {
 
 /// Why a message is still unsent after the wait. The app's pause is read from the API: the message itself shows the pause
 /// only after an attempt.
-async fn why_not_yet(api: &Api, app: &str, state: &str) -> String {
+async fn why_not_yet(api: &Api, app: &str, state: &str) -> Text {
     // A key without the scope `apps` may not read the app; then the message's state must do.
     let answer = api.call(Method::GET, &format!("/v1/apps/{app}"), &[], None).await.unwrap_or_default();
     match answer["paused"]["detail"].as_str() {
-        Some(detail) => format!(
+        Some(detail) => say!(
+            "消息还没有发出，因为小程序已暂停：{detail}。消息已保留；排除原因后恢复：hongyan app resume {app}",
             "the message is not sent, because the app is paused: {detail}. The message is kept; after the cause is fixed: \
              hongyan app resume {app}"
         ),
-        None => format!("the message is not sent yet, its state is {state}"),
+        None => say!("消息还没有发出，状态是 {state}", "the message is not sent yet, its state is {state}"),
     }
 }
 

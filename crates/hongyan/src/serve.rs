@@ -13,6 +13,7 @@ use crate::cli::ServeArgs;
 use crate::failure::Failure;
 use crate::files::{self, Heirs};
 use crate::listen::base;
+use crate::text::{Text, say};
 use crate::{listen, lock, logging, output, settings, signals};
 
 /// Runs until it is told to stop.
@@ -68,8 +69,8 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         }
         output::json(&line)?;
     } else {
-        let also = tls_url.map_or_else(String::new, |url| format!(" and {url}"));
-        output::line(&format!("Hongyan serves {url}{also}"))?;
+        let also = tls_url.map_or_else(|| Text::same(""), |url| say!(" 和 {url}", " and {url}"));
+        output::line(say!("鸿雁已在 {url}{also} 提供服务", "Hongyan serves {url}{also}"; also).shown())?;
     }
     gateway.serve(Listeners { plain: listener, tls, admin }, stop).await?;
     if let Some(hangups) = hangups {

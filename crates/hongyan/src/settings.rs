@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::cli::ConfigArgs;
 use crate::output::warn;
+use crate::text::say;
 
 /// The default configuration file, read if it exists.
 const DEFAULT_FILE: &str = "hongyan.toml";
@@ -61,7 +62,10 @@ fn for_the_gateway(
         match value.into_string() {
             Ok(value) => Some((name, value)),
             Err(_) if name.starts_with("HONGYAN_") => {
-                warn(&format!("the environment variable {name} is not UTF-8 and is ignored"));
+                warn(say!(
+                    "环境变量 {name} 不是 UTF-8，已忽略",
+                    "the environment variable {name} is not UTF-8 and is ignored"
+                ));
                 None
             }
             Err(_) => None,

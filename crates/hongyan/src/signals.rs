@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
 use crate::output::remark;
+use crate::text::say;
 
 /// Starts to listen for SIGTERM and SIGINT (Ctrl-C), and returns a future that resolves at the first signal.
 ///
@@ -42,7 +43,7 @@ fn stop_or(
     other: impl Future<Output = ()> + Send + 'static,
 ) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut signals =
-        Signals::listen().map_err(|error| Failure::run(format!("cannot listen for signals: {error}")))?;
+        Signals::listen().map_err(|error| Failure::run(say!("不能接收信号：{error}", "cannot listen for signals: {error}")))?;
     Ok(async move {
         tokio::select! {
             () = signals.next() => {}
@@ -50,7 +51,7 @@ fn stop_or(
         }
         tokio::spawn(async move {
             signals.next().await;
-            remark("stopped before everything was finished");
+            remark(say!("没有全部做完就停止了", "stopped before everything was finished"));
             std::process::exit(1);
         });
     })
@@ -79,7 +80,7 @@ async fn standard_input_ended() {
 pub(crate) fn hangups(tls: Arc<Tls>) -> Result<JoinHandle<()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = signal(SignalKind::hangup())
-        .map_err(|error| Failure::run(format!("cannot listen for signals: {error}")))?;
+        .map_err(|error| Failure::run(say!("不能接收信号：{error}", "cannot listen for signals: {error}")))?;
     Ok(tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             if let Err(error) = tls.reload() {

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::http::Api;
 use crate::listing::{self, Column, Shape, text};
 use crate::query::Query;
+use crate::text::{both, word};
 
 /// The table of some figures: first the columns that name them.
 macro_rules! figures {
@@ -43,7 +44,7 @@ macro_rules! figures {
                 Column::at("max_ms", "/lag/max_ms"),
                 Column::of("failed_by", reasons),
             ],
-            nothing: "nothing was counted in this time",
+            nothing: both("这段时间没有统计数据", "nothing was counted in this time"),
         }
     };
 }
@@ -74,7 +75,7 @@ pub(crate) async fn run(args: StatsArgs) -> Result<(), Failure> {
     if args.list.format() == Format::Table {
         let mut totals = answer["totals"].take();
         let first = if args.by.is_none() { "start" } else { "app" };
-        totals[first] = json!("in all");
+        totals[first] = json!(word("合计", "in all"));
         if let Some(rows) = answer[shape.member].as_array_mut().filter(|rows| !rows.is_empty()) {
             rows.push(totals);
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hongyan_store::sqlite::Watcher;
 
 use crate::failure::Failure;
+use crate::text::say;
 use crate::{progress, signals};
 
 /// Does work on a database on a separate thread, shows its progress, and stops it at SIGTERM or SIGINT.
@@ -23,5 +24,6 @@ pub(crate) async fn stoppable<T: Send + 'static, E: Into<Failure> + Send + 'stat
             working.await
         }
     };
-    done.map_err(|error| Failure::run(format!("the work panicked: {error}")))?.map_err(Into::into)
+    done.map_err(|error| Failure::run(say!("工作线程出错：{error}", "the work panicked: {error}")))?
+        .map_err(Into::into)
 }

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::http::Api;
+use crate::text::say;
 
 /// Sessions live in memory, which is enough for a tutorial. Beyond this number all users log in again.
 const MAX_SESSIONS: usize = 10_000;
@@ -83,8 +84,8 @@ impl Tutorial {
     /// Sends `POST` to the gateway. The gateway's errors are passed on unchanged, because they explain themselves.
     async fn hongyan(&self, path: &str, mut body: Value) -> Result<Value, Refusal> {
         body["app"] = self.appid.as_str().into();
-        let answer = self.gateway.exchange(Method::POST, path, &[], Some(&body)).await.map_err(|why| {
-            let detail = format!("no answer from {}: {why}", self.gateway.url());
+        let answer = self.gateway.exchange(Method::POST, path, &[], Some(&body)).await.map_err(|none| {
+            let detail = format!("no answer from {}: {}", self.gateway.url(), none.why.en);
             Refusal::new(StatusCode::BAD_GATEWAY, "gateway_unreachable", &detail)
         })?;
         if !answer.status.is_success() {
@@ -216,10 +217,9 @@ pub(crate) async fn serve(
     listener: tokio::net::TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
-    axum::serve(listener, tutorial.router())
-        .with_graceful_shutdown(stop)
-        .await
-        .map_err(|error| Failure::run(format!("the tutorial's back end failed: {error}")))
+    axum::serve(listener, tutorial.router()).with_graceful_shutdown(stop).await.map_err(|error| {
+        Failure::run(say!("教程的后端出错：{error}", "the tutorial's back end failed: {error}"))
+    })
 }
 
 #[cfg(test)]

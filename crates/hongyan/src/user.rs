@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::cli::{UserArgs, UserCommand};
 use crate::failure::Failure;
+use crate::text::{say, word};
 use crate::{database, output, settings};
 
 impl From<PeopleError> for Failure {
@@ -21,8 +22,8 @@ impl From<PeopleError> for Failure {
             PeopleError::Name
             | PeopleError::Taken(_)
             | PeopleError::Unknown(_)
-            | PeopleError::LastAdmin(_) => Self::usage(error.to_string()),
-            PeopleError::TooMany(_) => Self::run(error.to_string()),
+            | PeopleError::LastAdmin(_) => Self::usage(&error),
+            PeopleError::TooMany(_) => Self::run(&error),
         }
     }
 }
@@ -35,7 +36,8 @@ pub(crate) async fn run(args: UserArgs) -> Result<(), Failure> {
         _ => database::open(&settings)?,
     };
     if opened.is_new {
-        output::warn(&format!(
+        output::warn(say!(
+            "{} 没有数据库，已新建一个。如果有网关在运行，它用的是另一个数据库：请用 --data-dir、--database 或 --config 指定",
             "there was no database at {}, so a new one was made. If a gateway is running, it serves another one: name its \
              database with --data-dir, --database or --config",
             opened.path.display()
@@ -50,7 +52,10 @@ pub(crate) async fn run(args: UserArgs) -> Result<(), Failure> {
         UserCommand::Set { name, role, apps, all_apps, .. } => {
             let apps = if all_apps { Some(None) } else { (!apps.is_empty()).then_some(Some(apps)) };
             if role.is_none() && apps.is_none() {
-                Err(Failure::usage("say what to change: --role, --apps or --all-apps"))
+                Err(Failure::usage(say!(
+                    "请给出要修改的内容：--role、--apps 或 --all-apps",
+                    "say what to change: --role, --apps or --all-apps"
+                )))
             } else {
                 changed(store, "user set", &name, async |person| {
                     admin::change(store, person.id, role.map(Into::into), apps.clone()).await.map(|_| ())
@@ -89,10 +94,12 @@ async fn add(
     })
     .await?;
     say_password(&password)?;
-    output::remark(&format!(
+    output::remark(say!(
+        "{}（{}）可以在 /console 用这个口令登录一次，登录后另设口令。口令没有保存，以后不再显示",
         "{} ({}) may log in at /console, once with this password, and chooses another one then. It is not stored and not \
          shown again",
-        person.name, person.role
+        person.name,
+        person.role
     ));
     Ok(())
 }
@@ -140,17 +147,22 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Failure> {
         return output::json(&json!({ "people": people }));
     }
     if people.is_empty() {
-        output::remark("there is nobody; add a person with: hongyan user add NAME");
+        output::remark(say!(
+            "还没有人员；添加：hongyan user add NAME",
+            "there is nobody; add a person with: hongyan user add NAME"
+        ));
         return Ok(());
     }
     for person in people {
         let apps = person.apps.as_ref().map_or_else(
-            || "all apps".to_owned(),
+            || word("全部小程序", "all apps").to_owned(),
             |apps| apps.iter().map(AppId::as_str).collect::<Vec<_>>().join(","),
         );
-        let seen =
-            person.logged_in_at.map_or_else(|| "never logged in".to_owned(), |at| format!("logged in {at}"));
-        let factor = if person.totp.is_some() { "  second factor" } else { "" };
+        let seen = person.logged_in_at.map_or_else(
+            || word("从未登录", "never logged in").to_owned(),
+            |at| format!("{}{at}", word("上次登录 ", "logged in ")),
+        );
+        let factor = if person.totp.is_some() { word("  第二因素", "  second factor") } else { "" };
         output::line(&format!("{}  {}  {apps}  {seen}{factor}", person.name, person.role))?;
     }
     Ok(())

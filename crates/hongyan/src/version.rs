@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 use ::http::Method;
 use serde_json::Value;
 
+use crate::text::{Text, say};
+
 /// The version of this command line.
 pub(crate) const OURS: &str = env!("CARGO_PKG_VERSION");
 
@@ -14,13 +16,17 @@ pub(crate) fn of(description: &Value) -> Option<&str> {
 }
 
 /// How a gateway's version compares with the version of this command line, in words; `None` if they are the same.
-pub(crate) fn difference(gateway: &str) -> Option<String> {
+pub(crate) fn difference(gateway: &str) -> Option<Text> {
     let words = match numbers(gateway).cmp(&numbers(OURS)) {
         Ordering::Equal => return None,
-        Ordering::Less => "older than",
-        Ordering::Greater => "newer than",
+        Ordering::Less => say!("旧", "older than"),
+        Ordering::Greater => say!("新", "newer than"),
     };
-    Some(format!("the gateway is version {gateway}, {words} this command line, which is version {OURS}"))
+    Some(say!(
+        "网关的版本是 {gateway}，比本程序（{OURS}）{words}",
+        "the gateway is version {gateway}, {words} this command line, which is version {OURS}";
+        words
+    ))
 }
 
 /// Whether a gateway has a call. `path` may have a query.
@@ -69,8 +75,8 @@ mod tests {
     #[test]
     fn versions_are_compared_by_their_numbers() {
         assert_eq!(difference(OURS), None);
-        assert!(difference("999.0.0").unwrap().contains("newer than"));
-        assert!(difference("0.0.1-rc.9").unwrap().contains("older than"));
+        assert!(difference("999.0.0").unwrap().en.contains("newer than"));
+        assert!(difference("0.0.1-rc.9").unwrap().en.contains("older than"));
         assert_eq!(numbers("1.10.2").cmp(&numbers("1.9.9")), Ordering::Greater);
     }
 }

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::http::Api;
 use crate::listing::{self, Column, Shape, text};
 use crate::query::Query;
+use crate::text::{both, word};
 
 mod change;
 mod event_line;
@@ -45,7 +46,10 @@ const WEBHOOKS: Shape = Shape {
         Column::at("last_answer_at", "/last_answer/at"),
         Column::at("created_at", "/created_at"),
     ],
-    nothing: "there is no webhook; set one up with: hongyan webhook add ADDRESS",
+    nothing: both(
+        "还没有 webhook；设置：hongyan webhook add ADDRESS",
+        "there is no webhook; set one up with: hongyan webhook add ADDRESS",
+    ),
 };
 
 /// What `webhook deliveries` shows.
@@ -70,7 +74,10 @@ const DELIVERIES: Shape = Shape {
         Column::at("last_text", "/last_answer/text"),
         Column::at("next_try_at", "/next_try_at"),
     ],
-    nothing: "the webhook got no event yet; send one with: hongyan webhook test ID",
+    nothing: both(
+        "这个 webhook 还没有收到事件；发送一个：hongyan webhook test ID",
+        "the webhook got no event yet; send one with: hongyan webhook test ID",
+    ),
 };
 
 /// Runs the command.
@@ -102,7 +109,7 @@ fn state(webhook: &Value) -> String {
     let state = text(&webhook["state"]);
     match (webhook["disabled_reason"].as_str(), webhook["failing_since"].as_str()) {
         (Some(reason), _) => format!("{state}: {reason}"),
-        (None, Some(since)) => format!("{state}, failing since {since}"),
+        (None, Some(since)) => format!("{state}{}{since}", word("，出错自 ", ", failing since ")),
         (None, None) => state,
     }
 }

@@ -28,6 +28,11 @@ pub fn problems(language: Language) -> Page {
     problems::page(language)
 }
 
+/// The title of a problem's code in Chinese, and what to do about it.
+pub fn problem_in_chinese(code: &str) -> Option<(&'static str, &'static str)> {
+    problems::in_chinese(code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

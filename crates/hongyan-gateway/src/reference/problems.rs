@@ -308,6 +308,11 @@ const WORDS: &[Words] = &[
     ),
 ];
 
+/// The title of a code in Chinese, and what to do.
+pub(super) fn in_chinese(code: &str) -> Option<(&'static str, &'static str)> {
+    WORDS.iter().find(|words| words.code == code).map(|words| (words.title_zh, words.help_zh))
+}
+
 pub(super) fn page(language: Language) -> Page {
     let (title, lead) = language.pick((
             "错误类型",

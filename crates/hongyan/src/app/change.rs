@@ -12,6 +12,7 @@ use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::output;
+use crate::text::{say, word};
 
 fn path(args: &AppOneArgs) -> String {
     format!("/v1/apps/{}", args.appid)
@@ -38,7 +39,10 @@ pub(super) async fn set(args: &AppSetArgs) -> Result<(), Failure> {
     ];
     change.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     if change.is_empty() {
-        return Err(Failure::usage("name at least one thing to change; see: hongyan app set --help"));
+        return Err(Failure::usage(say!(
+            "请至少给出一项要修改的内容；见 hongyan app set --help",
+            "name at least one thing to change; see: hongyan app set --help"
+        )));
     }
     let api = Api::remote(&args.app.remote)?;
     let mut app = api.call(Method::PATCH, &path(&args.app), &[], Some(&Value::Object(change))).await?;
@@ -52,7 +56,9 @@ pub(super) async fn set(args: &AppSetArgs) -> Result<(), Failure> {
     print(&args.app, &app)?;
     remark_on_templates(&sync);
     if is_refused {
-        return Err(Failure::run(format!(
+        return Err(Failure::run(say!(
+            "小程序 {appid} 已修改，但微信没有接受它的 AppSecret，见上文。请设置正确的 AppSecret：\
+             hongyan app set {appid} --secret-file FILE",
             "{appid} is changed, but WeChat did not accept its AppSecret, see above. Set the right AppSecret with: \
              hongyan app set {appid} --secret-file FILE",
             appid = args.app.appid
@@ -63,7 +69,8 @@ pub(super) async fn set(args: &AppSetArgs) -> Result<(), Failure> {
 
 pub(super) async fn remove(args: &AppOneArgs, is_sure: bool) -> Result<(), Failure> {
     let api = Api::remote(&args.remote)?;
-    let question = format!(
+    let question = say!(
+        "删除小程序 {}？未发送的消息会取消，额度和 token 会删除。",
         "Remove {}? Its unsent messages are cancelled, its permits and tokens are deleted.",
         args.appid
     );
@@ -72,7 +79,7 @@ pub(super) async fn remove(args: &AppOneArgs, is_sure: bool) -> Result<(), Failu
     if args.remote.json {
         return output::json(&json!({ "appid": args.appid, "removed": true }));
     }
-    output::remark(&format!("{} is removed", args.appid));
+    output::remark(say!("小程序 {} 已删除", "{} is removed", args.appid));
     Ok(())
 }
 
@@ -90,9 +97,11 @@ pub(super) async fn pause(
     if args.remote.json {
         return output::json(&app);
     }
-    output::remark(&format!(
+    output::remark(say!(
+        "小程序 {} 已暂停：保留消息，一条也不发，直到恢复：hongyan app resume {}",
         "{} is paused: its messages are kept and not sent until: hongyan app resume {}",
-        args.appid, args.appid
+        args.appid,
+        args.appid
     ));
     Ok(())
 }
@@ -103,7 +112,11 @@ pub(super) async fn resume(args: &AppOneArgs) -> Result<(), Failure> {
     if args.remote.json {
         return output::json(&app);
     }
-    output::remark(&format!("{} is resumed: its kept messages are sent", args.appid));
+    output::remark(say!(
+        "小程序 {} 已恢复：保留的消息会发出",
+        "{} is resumed: its kept messages are sent",
+        args.appid
+    ));
     Ok(())
 }
 
@@ -114,7 +127,8 @@ pub(super) async fn rotate_secret(args: &AppOneArgs) -> Result<(), Failure> {
         return output::json(&app);
     }
     output::line(app["gateway_secret"].as_str().unwrap_or_default())?;
-    output::remark(&format!(
+    output::remark(say!(
+        "这是小程序 {} 新的 gateway secret；旧的已经作废。新的以后不再显示。",
         "This is the new gateway secret of {}; the old secret does not work any more. The new secret is not shown again.",
         args.appid
     ));
@@ -125,5 +139,5 @@ fn print(args: &AppOneArgs, app: &Value) -> Result<(), Failure> {
     if args.remote.json {
         return output::json(app);
     }
-    output::members(&["APP", args.appid.as_str()], app)
+    output::members(&[word("小程序", "APP"), args.appid.as_str()], app)
 }

@@ -6,18 +6,21 @@ use secrecy::SecretString;
 
 use crate::failure::Failure;
 use crate::secret_file;
+use crate::text::{both, say};
 
 /// Reads the AppSecret from a place that other users of the machine cannot read.
 pub(super) fn secret(file: Option<&Path>) -> Result<SecretString, Failure> {
+    let what = both("AppSecret", "the AppSecret");
     if let Some(file) = file {
-        return secret_file::read(file, "the AppSecret");
+        return secret_file::read(file, what);
     }
     let text = std::env::var("HONGYAN_APP_SECRET").map_err(|_| {
-        Failure::usage(
-            "name the AppSecret's file with --secret-file (- is standard input), or set HONGYAN_APP_SECRET",
-        )
+        Failure::usage(say!(
+            "请用 --secret-file 指定存放 AppSecret 的文件（- 为标准输入），或设置 HONGYAN_APP_SECRET",
+            "name the AppSecret's file with --secret-file (- is standard input), or set HONGYAN_APP_SECRET"
+        ))
     })?;
-    secret_file::checked(&text, "the AppSecret")
+    secret_file::checked(&text, what)
 }
 
 #[cfg(test)]

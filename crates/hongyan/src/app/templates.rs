@@ -7,6 +7,7 @@ use crate::cli::AppTemplatesArgs;
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::output;
+use crate::text::{Text, say, word};
 
 pub(super) async fn run(args: &AppTemplatesArgs) -> Result<(), Failure> {
     let api = Api::remote(&args.remote)?;
@@ -16,7 +17,7 @@ pub(super) async fn run(args: &AppTemplatesArgs) -> Result<(), Failure> {
         remark_on_templates(&report);
         for change in report["changes"].as_array().into_iter().flatten() {
             let text = |name: &str| change[name].as_str().unwrap_or_default();
-            output::remark(&format!("{}: {} {}", text("change"), text("template"), text("title")));
+            output::remark(Text::same(format!("{}: {} {}", text("change"), text("template"), text("title"))));
         }
     }
     if let Some(id) = &args.sample {
@@ -29,7 +30,10 @@ pub(super) async fn run(args: &AppTemplatesArgs) -> Result<(), Failure> {
     }
     let templates = answer["templates"].as_array().map(Vec::as_slice).unwrap_or_default();
     if templates.is_empty() {
-        output::remark("the gateway knows no template of this app; --sync asks WeChat");
+        output::remark(say!(
+            "网关没有这个小程序的模板；--sync 向微信查询",
+            "the gateway knows no template of this app; --sync asks WeChat"
+        ));
         return Ok(());
     }
     let row = |template: &Value| {
@@ -39,7 +43,10 @@ pub(super) async fn run(args: &AppTemplatesArgs) -> Result<(), Failure> {
         vec![text("template"), text("kind"), text("title"), names.join(" ")]
     };
     let rows: Vec<_> = templates.iter().map(row).collect();
-    output::line(&output::table(&["TEMPLATE", "KIND", "TITLE", "FIELDS"], &rows))
+    output::line(&output::table(
+        &[word("模板", "TEMPLATE"), word("类型", "KIND"), word("标题", "TITLE"), word("字段", "FIELDS")],
+        &rows,
+    ))
 }
 
 /// Whether WeChat refused both calls of an app's first synchronisation of templates. One call alone may fail: some apps
@@ -50,14 +57,20 @@ pub(super) fn is_refused(app: &Value) -> bool {
 
 /// Prints what the synchronisation of templates found. A failed synchronisation does not undo the registration.
 pub(super) fn remark_on_templates(sync: &Value) {
-    for (library, name) in [("subscribe", "subscribe messages"), ("legacy", "template messages")] {
+    for (library, name) in [
+        ("subscribe", say!("订阅消息", "subscribe messages")),
+        ("legacy", say!("模板消息", "template messages")),
+    ] {
         let report = &sync[library];
+        let (why, count) = (report["detail"].as_str(), &report["templates"]);
+        let why = why.map_or_else(|| say!("没有给出原因", "no reason was given"), Text::same);
         match report["state"].as_str() {
-            Some("failed") => output::warn(&format!(
-                "the app's templates of {name} could not be read: {}; `hongyan check` tells more",
-                report["detail"].as_str().unwrap_or("no reason was given")
+            Some("failed") => output::warn(say!(
+                "不能读取这个小程序的{name}模板：{why}；详情见 `hongyan check`",
+                "the app's templates of {name} could not be read: {why}; `hongyan check` tells more";
+                name, why
             )),
-            Some(_) => output::remark(&format!("templates of {name}: {}", report["templates"])),
+            Some(_) => output::remark(say!("{name}模板：{count}", "templates of {name}: {count}"; name)),
             None => {}
         }
     }

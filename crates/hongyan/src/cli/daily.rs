@@ -7,6 +7,7 @@ use hongyan_wechat::{AppId, OpenId, TemplateId};
 
 use super::times::past;
 use super::{ListArgs, PageArgs, RemoteArgs};
+use crate::text::word;
 
 #[derive(Debug, Args)]
 pub(crate) struct PermitArgs {
@@ -136,6 +137,6 @@ pub(super) fn kind(text: &str) -> Result<PermitKind, String> {
     let known = PermitKind::ALL.into_iter().find(|kind| kind.to_string() == text);
     known.ok_or_else(|| {
         let names: Vec<String> = PermitKind::ALL.iter().map(ToString::to_string).collect();
-        format!("known kinds: {}", names.join(", "))
+        format!("{}{}", word("已知的种类：", "known kinds: "), names.join(", "))
     })
 }

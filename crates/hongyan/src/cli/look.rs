@@ -11,7 +11,7 @@ use super::{ConfigArgs, ListArgs, PageArgs, RemoteArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --app: the usable units of all apps, by kind. With --app: users and units by kind and template. With --template or
+Without --app: the usable units of all apps, by kind. With --app: users and units by kind and template. With --template or \
 --kind: how many users these permits reach, each user counted once.
 
 Examples:
@@ -190,8 +190,8 @@ pub(crate) struct AuditListArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-First everything that `hongyan check` looks at on this machine; then what the running gateway says: its version, paused apps,
-late messages, messages of unknown outcome, permits that expire, webhooks that fail, WeChat's quotas, nodes. Each line that is
+First everything that `hongyan check` looks at on this machine; then what the running gateway says: its version, paused apps, \
+late messages, messages of unknown outcome, permits that expire, webhooks that fail, WeChat's quotas, nodes. Each line that is \
 NOT OK says what to do. The key needs the scopes messages, permits, apps and webhooks; what a key may not see is not looked at.
 
 Exit codes: 0 all is well, 1 a person has something to do, 78 the gateway would not start.

@@ -4,12 +4,20 @@ use std::time::Duration;
 
 use hongyan_clock::{Clock, UnixMillis};
 
+use crate::text::word;
+
 /// The longest span: ten years.
 const MAX_HOURS: u64 = 10 * 366 * 24;
 
 /// How long a key works, in days or hours.
 pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number of days or hours, like 90d or 12h, at most ten years".to_owned();
+    let wrong = || {
+        word(
+            "写成天数或小时数，例如 90d 或 12h，最长十年",
+            "write a number of days or hours, like 90d or 12h, at most ten years",
+        )
+        .to_owned()
+    };
     if !text.ends_with(['d', 'h']) {
         return Err(wrong());
     }
@@ -18,8 +26,11 @@ pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
 
 /// A time, as RFC 3339.
 pub(super) fn moment(text: &str) -> Result<UnixMillis, String> {
-    UnixMillis::parse_rfc3339(text)
-        .map_err(|error| format!("write a time like 2026-05-01T09:30:00+08:00 ({error})"))
+    UnixMillis::parse_rfc3339(text).map_err(|error| {
+        let form =
+            word("写成这样的时间：2026-05-01T09:30:00+08:00", "write a time like 2026-05-01T09:30:00+08:00");
+        format!("{form} ({error})")
+    })
 }
 
 /// A time, as RFC 3339 or as how long ago.
@@ -28,7 +39,11 @@ pub(super) fn past(text: &str) -> Result<UnixMillis, String> {
         return Ok(Clock::system().now().minus(span));
     }
     UnixMillis::parse_rfc3339(text).map_err(|_| {
-        "write how long ago, like 30m, 24h or 7d, or a time like 2026-05-01T09:30:00+08:00".into()
+        word(
+            "写成多久以前，例如 30m、24h、7d，或这样的时间：2026-05-01T09:30:00+08:00",
+            "write how long ago, like 30m, 24h or 7d, or a time like 2026-05-01T09:30:00+08:00",
+        )
+        .to_owned()
     })
 }
 

@@ -63,7 +63,7 @@ Examples:
     Rotate(WebhookOneArgs),
     /// Receive events on this machine, verify their signatures, and print one line for each; for development
     #[command(after_help = "\
-Makes a webhook that leads here, and removes it at the end (Ctrl-C). The gateway must allow http and addresses of this machine,
+Makes a webhook that leads here, and removes it at the end (Ctrl-C). The gateway must allow http and addresses of this machine, \
 as `hongyan demo` does (webhook_allow_http, webhook_allow_private); or a public address must lead here (--public-url).
 
 With --secret-file a webhook that exists is taken: its address must lead here, and nothing is made or removed.

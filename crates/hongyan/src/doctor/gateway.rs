@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::findings::Findings;
 use crate::http::Api;
+use crate::text::{Both, Text, both, say};
 use crate::version;
 
 /// A message that is due for longer than this is late: the gateway is behind, or stuck.
@@ -18,6 +19,9 @@ const WEBHOOK_LATE: Duration = Duration::from_secs(15 * 60);
 /// Of a daily quota, this share must be left: one of so many.
 const QUOTA_SHARE: u64 = 10;
 
+/// The name of the finding about quotas.
+const QUOTAS: Both = both("微信的额度", "WeChat's quotas");
+
 /// Asks the gateway for everything that may need a person.
 pub(super) async fn look(api: &Api, findings: &mut Findings) {
     let now = Clock::system().now();
@@ -25,32 +29,32 @@ pub(super) async fn look(api: &Api, findings: &mut Findings) {
         return;
     }
     let mut paused = Vec::new();
-    if let Some(answer) = ask(api, "/v1/apps", "apps", findings).await {
+    if let Some(answer) = ask(api, "/v1/apps", both("小程序", "apps"), findings).await {
         paused = apps(&answer, findings);
     }
-    if let Some(answer) = ask(api, "/v1/backlog", "messages", findings).await {
+    if let Some(answer) = ask(api, "/v1/backlog", both("消息", "messages"), findings).await {
         messages(&answer, &paused, now, findings);
     }
-    if let Some(answer) = ask(api, "/v1/reach/kinds", "permits", findings).await {
+    if let Some(answer) = ask(api, "/v1/reach/kinds", both("下发额度", "permits"), findings).await {
         permits(&answer, findings);
     }
-    if let Some(answer) = ask(api, "/v1/webhooks", "webhooks", findings).await {
+    if let Some(answer) = ask(api, "/v1/webhooks", both("webhook", "webhooks"), findings).await {
         webhooks(&answer, now, findings);
     }
-    if let Some(answer) = ask(api, "/v1/quotas", "WeChat's quotas", findings).await {
+    if let Some(answer) = ask(api, "/v1/quotas", QUOTAS, findings).await {
         quotas(&answer, findings);
     }
-    if let Some(answer) = ask(api, "/v1/nodes", "nodes", findings).await {
+    if let Some(answer) = ask(api, "/v1/nodes", both("节点", "nodes"), findings).await {
         nodes(&answer, findings);
     }
 }
 
 /// An answer; if there is no answer, a finding that was not looked at.
-async fn ask(api: &Api, path: &str, what: &str, findings: &mut Findings) -> Option<Value> {
+async fn ask(api: &Api, path: &str, what: Both, findings: &mut Findings) -> Option<Value> {
     match api.get(path).await {
         Ok(answer) => Some(answer),
         Err(why) => {
-            findings.skipped(what, why.to_string());
+            findings.skipped(what, why.into_text());
             None
         }
     }
@@ -70,25 +74,42 @@ fn moment(value: &Value, name: &str) -> Option<UnixMillis> {
 
 /// Whether the gateway answers at all.
 async fn version(api: &Api, findings: &mut Findings) -> bool {
-    let (what, url) = ("running gateway", api.url());
+    let (what, url) = (both("运行中的网关", "running gateway"), api.url());
     let Some(description) = api.description().await else {
         findings.bad(
             what,
-            format!("no gateway answers at {url}; start it with `hongyan serve`, or name it with --url or HONGYAN_URL"),
+            say!(
+                "{url} 的网关没有应答；请用 `hongyan serve` 启动，或用 --url 或 HONGYAN_URL 指定地址",
+                "no gateway answers at {url}; start it with `hongyan serve`, or name it with --url or HONGYAN_URL"
+            ),
         );
         return false;
     };
     match version::of(&description) {
         None => {
-            findings
-                .bad(what, format!("{url} answers, but is not a Hongyan gateway; set --url or HONGYAN_URL"));
+            let found = say!(
+                "{url} 有应答，但它不是鸿雁网关；地址用 --url 或 HONGYAN_URL 设置",
+                "{url} answers, but is not a Hongyan gateway; set --url or HONGYAN_URL"
+            );
+            findings.bad(what, found);
             return false;
         }
         Some(theirs) => findings.good(
             what,
             version::difference(theirs).map_or_else(
-                || format!("{url} is version {theirs}, as this command line"),
-                |difference| format!("warning: {difference}; use the command line of the gateway's version"),
+                || {
+                    say!(
+                        "{url} 的版本是 {theirs}，与本程序相同",
+                        "{url} is version {theirs}, as this command line"
+                    )
+                },
+                |difference| {
+                    say!(
+                        "警告：{difference}；请使用与网关版本相同的命令行",
+                        "warning: {difference}; use the command line of the gateway's version";
+                        difference
+                    )
+                },
             ),
         ),
     }
@@ -100,31 +121,41 @@ fn apps(answer: &Value, findings: &mut Findings) -> Vec<String> {
     let mut paused = Vec::new();
     for app in list(answer, "apps") {
         let (appid, pause) = (text(app, "appid"), &app["paused"]);
-        let what = format!("app {appid} at the gateway");
+        let what = say!("网关上的小程序 {appid}", "app {appid} at the gateway");
         if pause.is_object() {
             paused.push(appid.to_owned());
         }
         if let Some(why) = app["access_token"]["failure"]["detail"].as_str().filter(|_| pause.is_null()) {
-            findings.bad(&what, format!("no access token can be fetched: {why}"));
+            findings
+                .bad(&what, say!("不能获取 access_token：{why}", "no access token can be fetched: {why}"));
         }
         if let Some(why) = app["template_sync_failure"]["detail"].as_str() {
             findings.bad(
                 &what,
-                format!("its templates cannot be read: {why}; then: hongyan app templates {appid} --sync"),
+                say!(
+                    "不能读取它的模板：{why}；之后执行 hongyan app templates {appid} --sync",
+                    "its templates cannot be read: {why}; then: hongyan app templates {appid} --sync"
+                ),
             );
         }
         let detail = text(pause, "detail");
         match (text(pause, "code"), pause["until"].as_str()) {
-            ("", _) => findings.good(what, "sends messages"),
+            ("", _) => findings.good(what, say!("正常发送消息", "sends messages")),
             ("day_quota" | "minute_quota" | "wechat_unavailable", Some(until)) => {
                 findings.good(
                     what,
-                    format!("warning: is paused, and tries again by itself at {until}: {detail}"),
+                    say!(
+                        "警告：已暂停，{until} 自动重试：{detail}",
+                        "warning: is paused, and tries again by itself at {until}: {detail}"
+                    ),
                 );
             }
             _ => findings.bad(
                 what,
-                format!("is paused: {detail}. After the cause is fixed: hongyan app resume {appid}"),
+                say!(
+                    "已暂停：{detail}。排除原因后恢复：hongyan app resume {appid}",
+                    "is paused: {detail}. After the cause is fixed: hongyan app resume {appid}"
+                ),
             ),
         }
     }
@@ -132,7 +163,7 @@ fn apps(answer: &Value, findings: &mut Findings) -> Vec<String> {
 }
 
 fn messages(answer: &Value, paused: &[String], now: UnixMillis, findings: &mut Findings) {
-    let what = "messages";
+    let what = both("消息", "messages");
     let mut is_well = true;
     for open in list(answer, "open") {
         let (app, count) = (text(open, "app"), &open["count"]);
@@ -141,7 +172,9 @@ fn messages(answer: &Value, paused: &[String], now: UnixMillis, findings: &mut F
                 is_well = false;
                 findings.bad(
                     what,
-                    format!(
+                    say!(
+                        "{app} 有 {count} 条消息结果未知。列出它们：hongyan message list --state unknown --app {app}；\
+                         查明用户是否收到，再执行 hongyan resolve",
                         "{count} messages of {app} have an unknown outcome. List them with: hongyan message list --state \
                          unknown --app {app}; find out whether the users got them, and then: hongyan resolve"
                     ),
@@ -154,7 +187,9 @@ fn messages(answer: &Value, paused: &[String], now: UnixMillis, findings: &mut F
                     is_well = false;
                     findings.bad(
                         what,
-                        format!(
+                        say!(
+                            "{app} 有 {count} 条消息已到时间，最早的已等 {} 秒：网关忙不过来，或微信没有应答；见 \
+                             `hongyan stats --since 1h --app {app}` 和日志",
                             "{count} messages of {app} are due, the oldest for {} s: the gateway is behind, or WeChat does not \
                              answer; see `hongyan stats --since 1h --app {app}` and the log",
                             late.as_secs()
@@ -166,22 +201,34 @@ fn messages(answer: &Value, paused: &[String], now: UnixMillis, findings: &mut F
         }
     }
     if is_well {
-        findings.good(what, "no message is late, and no outcome is unknown");
+        findings.good(
+            what,
+            say!("没有迟发的消息，也没有结果未知的消息", "no message is late, and no outcome is unknown"),
+        );
     }
 }
 
 fn permits(answer: &Value, findings: &mut Findings) {
-    let expiring: Vec<String> = list(answer, "kinds")
+    let what = both("下发额度", "permits");
+    let expiring: Vec<Text> = list(answer, "kinds")
         .filter(|kind| kind["expiring"].as_u64().is_some_and(|units| units > 0))
-        .map(|kind| format!("{} of kind {} of {}", kind["expiring"], text(kind, "kind"), text(kind, "app")))
+        .map(|kind| {
+            let (units, app, kind) = (&kind["expiring"], text(kind, "app"), text(kind, "kind"));
+            say!("{app} 的 {kind} {units} 条", "{units} of kind {kind} of {app}")
+        })
         .collect();
     if expiring.is_empty() {
-        findings.good("permits", "no permit expires within 24 hours");
+        findings.good(what, say!("24 小时内没有额度到期", "no permit expires within 24 hours"));
     } else {
-        let units = expiring.join(", ");
+        let (zh, en): (Vec<_>, Vec<_>) = expiring.into_iter().map(|units| (units.zh, units.en)).unzip();
+        let units = Text { zh: zh.join("、"), en: en.join(", ") };
         findings.good(
-            "permits",
-            format!("warning: units expire within 24 hours: {units}. What is to be sent to these users must go out before"),
+            what,
+            say!(
+                "警告：24 小时内有额度到期：{units}。要发给这些用户的消息，请在此之前发出",
+                "warning: units expire within 24 hours: {units}. What is to be sent to these users must go out before";
+                units
+            ),
         );
     }
 }
@@ -189,33 +236,42 @@ fn permits(answer: &Value, findings: &mut Findings) {
 fn webhooks(answer: &Value, now: UnixMillis, findings: &mut Findings) {
     for webhook in list(answer, "webhooks") {
         let (id, url) = (text(webhook, "id"), text(webhook, "url"));
-        let what = format!("webhook {id}");
+        let what = Text::same(format!("webhook {id}"));
         let last = &webhook["last_answer"];
         let status = last["status"].as_u64().map_or_else(String::new, |status| format!("{status} "));
-        let said = format!("last answer: {status}{}", text(last, "text"));
+        let said = say!("最近的应答：{status}{}", "last answer: {status}{}", text(last, "text"));
+        let pending = &webhook["pending"];
         let late =
             moment(webhook, "oldest_pending_at").is_some_and(|oldest| now.since(oldest) > WEBHOOK_LATE);
         match (text(webhook, "disabled_reason"), webhook["failing_since"].as_str()) {
-            ("operator", _) => findings.good(what, format!("warning: is disabled by an operator; {} events are kept", webhook["pending"])),
+            ("operator", _) => findings.good(what, say!(
+                "警告：已由运维人员停用；保留了 {pending} 个事件",
+                "warning: is disabled by an operator; {pending} events are kept"
+            )),
             ("", None) if late => findings.bad(
                 what,
-                format!(
-                    "{} events are not delivered, the oldest since {}; is {url} fast enough?",
-                    webhook["pending"],
+                say!(
+                    "{pending} 个事件还没有投递，最早的自 {} 起；{url} 够快吗？",
+                    "{pending} events are not delivered, the oldest since {}; is {url} fast enough?",
                     text(webhook, "oldest_pending_at")
                 ),
             ),
-            ("", None) => findings.good(what, format!("{url} takes its events")),
+            ("", None) => findings.good(what, say!("{url} 正常接收事件", "{url} takes its events")),
             ("", Some(since)) => findings.bad(
                 what,
-                format!("{url} fails since {since} ({said}). Repair it, and then: hongyan webhook test {id} --wait 10"),
+                say!(
+                    "{url} 自 {since} 起出错（{said}）。请修复，再执行 hongyan webhook test {id} --wait 10",
+                    "{url} fails since {since} ({said}). Repair it, and then: hongyan webhook test {id} --wait 10";
+                    said
+                ),
             ),
             (reason, _) => findings.bad(
                 what,
-                format!(
-                    "is disabled ({reason}; {said}), {} events are kept. Repair {url}, and then: hongyan webhook set {id} \
-                     --enable",
-                    webhook["pending"]
+                say!(
+                    "已停用（{reason}；{said}），保留了 {pending} 个事件。请修复 {url}，再执行 hongyan webhook set {id} --enable",
+                    "is disabled ({reason}; {said}), {pending} events are kept. Repair {url}, and then: hongyan webhook set {id} \
+                     --enable";
+                    said
                 ),
             ),
         }
@@ -223,7 +279,7 @@ fn webhooks(answer: &Value, now: UnixMillis, findings: &mut Findings) {
 }
 
 fn quotas(answer: &Value, findings: &mut Findings) {
-    let what = "WeChat's quotas";
+    let what = QUOTAS;
     let mut is_well = true;
     for app in list(answer, "apps") {
         for quota in list(app, "quotas") {
@@ -232,17 +288,31 @@ fn quotas(answer: &Value, findings: &mut Findings) {
             if limit > 0 && left < limit / QUOTA_SHARE {
                 is_well = false;
                 let (app, path) = (text(app, "app"), text(quota, "path"));
-                let detail = format!("{left} of {limit} calls of {path} are left for {app} today");
+                let detail = say!(
+                    "{app} 今天还可以调用 {path} {left} 次，共 {limit} 次",
+                    "{left} of {limit} calls of {path} are left for {app} today"
+                );
                 if left == 0 {
-                    findings.bad(what, format!("{detail}: WeChat refuses them until midnight in Beijing"));
+                    let found = say!(
+                        "{detail}：北京时间零点之前，微信会拒绝这个调用",
+                        "{detail}: WeChat refuses them until midnight in Beijing";
+                        detail
+                    );
+                    findings.bad(what, found);
                 } else {
-                    findings.good(what, format!("warning: {detail}"));
+                    findings.good(what, say!("警告：{detail}", "warning: {detail}"; detail));
                 }
             }
         }
     }
     if is_well {
-        findings.good(what, "no known quota is nearly used up; see: hongyan quota");
+        findings.good(
+            what,
+            say!(
+                "没有快用完的额度；见 hongyan quota",
+                "no known quota is nearly used up; see: hongyan quota"
+            ),
+        );
     }
 }
 
@@ -252,12 +322,15 @@ fn nodes(answer: &Value, findings: &mut Findings) {
         .map(|node| node["lanes"].as_array().map_or(0, Vec::len))
         .sum();
     let count = list(answer, "nodes").filter(|node| node["name"].is_string()).count();
+    let what = both("节点", "nodes");
     if orphans == 0 {
-        findings.good("nodes", format!("all users are served; nodes: {count}"));
+        findings
+            .good(what, say!("所有用户都有节点服务；节点数 {count}", "all users are served; nodes: {count}"));
     } else {
         findings.bad(
-            "nodes",
-            format!(
+            what,
+            say!(
+                "64 个分道中有 {orphans} 个没有节点服务，其中的用户收不到消息；超过 lease_seconds 仍如此时，见 `hongyan node list` 和各节点的日志",
                 "{orphans} of 64 lanes are served by no node, so their users get nothing; if this lasts longer than \
                  lease_seconds, see `hongyan node list` and the logs of the nodes"
             ),
@@ -277,7 +350,7 @@ mod tests {
     fn found(look: impl FnOnce(&mut Findings)) -> Vec<(State, String)> {
         let mut findings = Findings::default();
         look(&mut findings);
-        findings.0.into_iter().map(|finding| (finding.state, finding.detail)).collect()
+        findings.0.into_iter().map(|finding| (finding.state, finding.detail.en)).collect()
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
+use crate::text::say;
 
 /// How many bytes identify a line. With sixteen bytes, a collision among a billion lines is practically impossible.
 const MARK_BYTES: usize = 16;
@@ -111,13 +112,14 @@ impl Record {
     /// # Errors
     /// When the record cannot be read, or when another import uses it.
     pub(super) fn open(path: PathBuf) -> Result<(Self, Vec<Mark>), Failure> {
-        let cannot = |error: std::io::Error| Failure::run(format!("cannot read {}: {error}", path.display()));
+        let cannot = |error: std::io::Error| Failure::cannot_read(&path, &error);
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(&path).map_err(cannot)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                return Err(Failure::run(format!(
+                return Err(Failure::run(say!(
+                    "另一个导入正在使用 {}；请等它结束，或停止它",
                     "another import uses {}; wait until that import ends, or stop it",
                     path.display()
                 )));

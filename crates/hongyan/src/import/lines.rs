@@ -13,6 +13,7 @@ use super::known::{Mark, hash};
 use super::state::Earlier;
 use crate::failure::Failure;
 use crate::strict_json;
+use crate::text::{Text, say};
 
 /// The longest line that is read; the largest WeChat message has about 4 KB.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
@@ -87,8 +88,7 @@ impl Reader {
         let input: Box<dyn BufRead + Send> = if path == Path::new("-") {
             Box::new(BufReader::new(std::io::stdin()))
         } else {
-            let file = File::open(path)
-                .map_err(|error| Failure::run(format!("cannot read {}: {error}", path.display())))?;
+            let file = File::open(path).map_err(|error| Failure::cannot_read(path, &error))?;
             Box::new(BufReader::with_capacity(64 * 1024, file))
         };
         Ok(Self { input, line: 0, offset: 0 })
@@ -144,11 +144,15 @@ pub(super) fn batches(
             let read = match reader.next_line() {
                 Err(error) => {
                     let line = reader.line + 1;
-                    return Some(Err(Failure::run(format!("cannot read line {line}: {error}"))));
+                    return Some(Err(Failure::run(say!(
+                        "不能读取第 {line} 行：{error}",
+                        "cannot read line {line}: {error}"
+                    ))));
                 }
                 Ok(None) => break,
                 Ok(Some(Raw::TooLong)) => {
-                    let detail = format!("a line has at most {MAX_LINE_BYTES} bytes");
+                    let detail =
+                        say!("一行最多 {MAX_LINE_BYTES} 字节", "a line has at most {MAX_LINE_BYTES} bytes");
                     Err(problem("line_too_long", &detail))
                 }
                 Ok(Some(Raw::Text(text))) => {
@@ -191,10 +195,10 @@ fn item(text: &[u8], plan: Plan, names: &mut Names) -> Result<Option<(Value, Mar
     }
     let mut value = strict_json::value(text).map_err(|error| {
         let code = if error.is_data() { "invalid_field" } else { "malformed_json" };
-        problem(code, &error.to_string())
+        problem(code, &Text::same(error.to_string()))
     })?;
     if !value.is_object() {
-        return Err(problem("malformed_json", "a line is one JSON object"));
+        return Err(problem("malformed_json", &say!("一行是一个 JSON 对象", "a line is one JSON object")));
     }
     if plan.kind == Kind::Messages {
         names.give(&mut value, plan.reference_from_line)?;
@@ -220,8 +224,11 @@ impl Names {
             if !from_line {
                 return Err(problem(
                     "missing_reference",
-                    "a line needs a reference, so that a repeat does not make a second message; --reference-from-line makes a \
-                     reference from the line's content",
+                    &say!(
+                        "每行都要有业务编号 `reference`，重复导入时才不会成为第二条消息；--reference-from-line 由内容生成业务编号",
+                        "a line needs a reference, so that a repeat does not make a second message; --reference-from-line makes a \
+                         reference from the line's content"
+                    ),
                 ));
             }
             let mark = Mark::of(message);
@@ -243,15 +250,23 @@ impl Names {
 pub(super) fn no_answer() -> Value {
     problem(
         "no_answer",
-        "the answer was lost, and a subscription has no code by which the gateway recognises a repeat: check whether the \
-         user's permits contain it (GET /v1/permits). If they do, remove the line from the file; if not, import the line \
-         from another file",
+        &say!(
+            "应答丢失，而订阅没有凭据可供网关识别重复：请查看该用户的额度里是否有它（GET /v1/permits）。有则从文件里删除这一行；\
+             没有则用另一个文件导入这一行",
+            "the answer was lost, and a subscription has no code by which the gateway recognises a repeat: check whether the \
+             user's permits contain it (GET /v1/permits). If they do, remove the line from the file; if not, import the line \
+             from another file"
+        ),
     )
 }
 
 /// A problem of the command itself, in the gateway's form.
-pub(super) fn problem(code: &str, detail: &str) -> Value {
-    json!({ "code": code, "detail": detail })
+pub(super) fn problem(code: &str, detail: &Text) -> Value {
+    let mut problem = json!({ "code": code, "detail": detail.en });
+    if detail.zh != detail.en {
+        problem["detail_zh"] = detail.zh.as_str().into();
+    }
+    problem
 }
 
 #[cfg(test)]

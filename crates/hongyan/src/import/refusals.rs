@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::explain::explain;
 use crate::failure::Failure;
-use crate::http::explain;
 use crate::output;
+use crate::text::say;
 
 /// How many refusals are shown on the terminal; the summary counts all of them.
 const SHOWN: usize = 10;
@@ -32,9 +33,13 @@ impl Refusals {
         let Some((path, file)) = &mut self.file else {
             self.shown += 1;
             if self.shown <= SHOWN {
-                output::warn(&format!("line {line}: {}", explain(problem)));
+                let why = explain(problem);
+                output::warn(say!("第 {line} 行：{why}", "line {line}: {why}"; why));
             } else if self.shown == SHOWN + 1 {
-                output::warn("more lines were refused; --errors FILE writes all of them to a file");
+                output::warn(say!(
+                    "还有更多行被拒绝；--errors FILE 把它们全部写到文件",
+                    "more lines were refused; --errors FILE writes all of them to a file"
+                ));
             }
             return Ok(());
         };

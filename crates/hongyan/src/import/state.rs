@@ -15,6 +15,7 @@ use super::known::{Known, Mark, Record, hash, remove};
 use crate::beside::{sync_directory, with_suffix};
 use crate::failure::Failure;
 use crate::output;
+use crate::text::say;
 
 /// The version of the state file. The first form had no version: it remembered how far an import had come, and not which
 /// lines were refused.
@@ -156,7 +157,9 @@ impl State {
             return Ok((state, Earlier { older, ..Earlier::default() }));
         }
         if stored.gateway != gateway && !marks.is_empty() {
-            output::warn(&format!(
+            output::warn(say!(
+                "以前把这个文件导入到 {}，这次导入到 {gateway}；在那里已接受的行，这里会跳过。--restart 会在这里发送它们，\
+                 --state FILE 为每个网关各用一个状态文件",
                 "earlier runs imported this file to {}, and this run imports it to {gateway}; lines that were accepted \
                  there are skipped here. --restart sends them here, --state FILE keeps a separate state for each gateway",
                 stored.gateway
@@ -237,8 +240,9 @@ impl State {
         let mut stored = self.stored.clone();
         stored.doubtful.extend_from_slice(&self.under_way);
         let draft = with_suffix(path, ".new");
-        let text = serde_json::to_vec(&stored)
-            .map_err(|error| Failure::run(format!("cannot write the state as JSON: {error}")))?;
+        let text = serde_json::to_vec(&stored).map_err(|error| {
+            Failure::run(say!("状态不能写成 JSON：{error}", "cannot write the state as JSON: {error}"))
+        })?;
         let write = || {
             let mut file = File::create(&draft)?;
             file.write_all(&text)?;
@@ -256,10 +260,11 @@ fn read(path: &Path) -> Result<Option<Stored>, Failure> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Failure::run(format!("cannot read {}: {error}", path.display()))),
+        Err(error) => return Err(Failure::cannot_read(path, &error)),
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| {
-        Failure::run(format!(
+        Failure::run(say!(
+            "{} 不是导入的状态文件：{error}；请用 --state 指定另一个文件",
             "{} is not the state file of an import: {error}; name another file with --state",
             path.display()
         ))
@@ -267,10 +272,13 @@ fn read(path: &Path) -> Result<Option<Stored>, Failure> {
 }
 
 fn check(path: &Path, stored: &Stored, kind: Kind, recorded: u64) -> Result<(), Failure> {
-    const RESTART: &str = "--restart begins at the first line; lines accepted before are not repeated, except \
-                           subscriptions";
+    let restart = say!(
+        "--restart 从第一行开始；以前已接受的行不会重复发送，订阅除外",
+        "--restart begins at the first line; lines accepted before are not repeated, except subscriptions"
+    );
     if stored.what != kind.name() {
-        return Err(Failure::run(format!(
+        return Err(Failure::run(say!(
+            "{} 是导入 {} 的状态文件；--restart 从头开始，--state 把这次导入的状态记在另一个文件",
             "{} is the state file of an import of {}; --restart begins again, --state keeps the state of this import in \
              another file",
             path.display(),
@@ -278,17 +286,20 @@ fn check(path: &Path, stored: &Stored, kind: Kind, recorded: u64) -> Result<(), 
         )));
     }
     if !matches!(stored.version, FIRST_VERSION | VERSION) {
-        return Err(Failure::run(format!(
-            "{} was written by another version of hongyan; {RESTART}",
-            path.display()
+        let path = path.display();
+        return Err(Failure::run(say!(
+            "{path} 由另一个版本的 hongyan 写成；{restart}",
+            "{path} was written by another version of hongyan; {restart}";
+            restart
         )));
     }
     if recorded < stored.accepted {
-        return Err(Failure::run(format!(
-            "{} counts {} accepted lines, but {} has only {recorded}; {RESTART}",
-            path.display(),
-            stored.accepted,
-            with_suffix(path, ".lines").display()
+        let (record, accepted) = (with_suffix(path, ".lines"), stored.accepted);
+        let (path, record) = (path.display(), record.display());
+        return Err(Failure::run(say!(
+            "{path} 记有 {accepted} 行已接受，但 {record} 里只有 {recorded} 行；{restart}",
+            "{path} counts {accepted} accepted lines, but {record} has only {recorded}; {restart}";
+            restart
         )));
     }
     Ok(())

@@ -15,9 +15,11 @@ use super::known::Mark;
 use super::lines::{Batch, Item, no_answer};
 use super::refusals::Refusals;
 use super::state::State;
+use crate::explain::explain;
 use crate::failure::Failure;
-use crate::http::{Answer, Api, explain};
+use crate::http::{Answer, Api};
 use crate::output;
+use crate::text::{Text, say};
 
 /// The first pause before a repeat; each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -33,7 +35,7 @@ pub(super) enum Ended {
     /// The user stopped the import.
     Stopped,
     /// The gateway did not answer for too long; with the last error.
-    GaveUp(String),
+    GaveUp(Text),
 }
 
 /// The counts of the lines by their result.
@@ -79,9 +81,9 @@ enum Outcome {
     /// Each item has its answer.
     Answers(Vec<Value>),
     /// Nothing of the request was done.
-    NotNow(String),
+    NotNow(Text),
     /// The request may have been done.
-    Lost(String),
+    Lost(Text),
 }
 
 impl Upload<'_> {
@@ -156,7 +158,7 @@ impl Upload<'_> {
                 return Ok(Ended::GaveUp(why));
             }
             if pause == FIRST_PAUSE {
-                output::warn(&format!("{why}; trying again"));
+                output::warn(say!("{why}；正在重试", "{why}; trying again"; why));
             }
             let mut stop = self.stop.clone();
             tokio::select! {
@@ -187,7 +189,11 @@ impl Upload<'_> {
             return Ok(Outcome::Answers(answers.clone()));
         }
         let is_problem = said["code"].is_string();
-        let why = if is_problem { explain(&said) } else { format!("the answer was {}", answer.status) };
+        let why = if is_problem {
+            explain(&said)
+        } else {
+            say!("应答是 {}", "the answer was {}", answer.status)
+        };
         match answer.status {
             // A problem document comes from the gateway itself: nothing was done.
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS if is_problem => {
@@ -195,10 +201,13 @@ impl Upload<'_> {
             }
             // The answer comes from a proxy, which may have lost the gateway's answer, or something failed in the middle.
             status if status.is_server_error() => Ok(Outcome::Lost(why)),
-            _ if is_problem => Err(Failure::run(format!(
-                "the gateway refuses the whole request: {why}; the same command continues from here"
+            _ if is_problem => Err(Failure::run(say!(
+                "网关拒绝了整个请求：{why}；再执行同一命令会从这里继续",
+                "the gateway refuses the whole request: {why}; the same command continues from here";
+                why
             ))),
-            _ => Err(Failure::run(format!(
+            _ => Err(Failure::run(say!(
+                "{} 有应答，但它不是鸿雁网关（{}）；地址用 --url 或 HONGYAN_URL 设置",
                 "{} answered, but it is not a Hongyan gateway ({}); set --url or HONGYAN_URL",
                 self.api.url(),
                 answer.status
@@ -219,7 +228,7 @@ fn give_up_on(items: &[Item], tally: &mut Tally, refusals: &mut Refusals) -> Res
 enum Said<'a> {
     Accepted,
     Replayed,
-    NotNow(String),
+    NotNow(Text),
     Refused(&'a Value),
 }
 

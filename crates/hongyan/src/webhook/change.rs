@@ -8,6 +8,7 @@ use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::http::Api;
 use crate::output;
+use crate::text::{say, word};
 
 /// The path of a webhook.
 pub(super) fn path(args: &WebhookOneArgs) -> String {
@@ -30,7 +31,8 @@ pub(super) async fn add(args: &WebhookAddArgs) -> Result<(), Failure> {
         return output::json(&webhook);
     }
     let id = webhook["id"].as_str().unwrap_or_default();
-    output::remark(&format!(
+    output::remark(say!(
+        "{id} 已设置。下面是它的密钥，用来给事件签名，以后不再显示。试一试：hongyan webhook test {id} --wait 10",
         "{id} is set up. Below is its secret, which signs the events. The secret is not shown again. Try the webhook with: \
          hongyan webhook test {id} --wait 10"
     ));
@@ -54,7 +56,10 @@ pub(super) async fn set(args: &WebhookSetArgs) -> Result<(), Failure> {
     ];
     change.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     if change.is_empty() && !args.enable {
-        return Err(Failure::usage("name at least one thing to change; see: hongyan webhook set --help"));
+        return Err(Failure::usage(say!(
+            "请至少给出一项要修改的内容；见 hongyan webhook set --help",
+            "name at least one thing to change; see: hongyan webhook set --help"
+        )));
     }
     let (api, path) = (Api::remote(&args.webhook.remote)?, path(&args.webhook));
     let mut webhook = Value::Null;
@@ -69,12 +74,14 @@ pub(super) async fn set(args: &WebhookSetArgs) -> Result<(), Failure> {
 
 pub(super) async fn remove(args: &WebhookOneArgs, is_sure: bool) -> Result<(), Failure> {
     let api = Api::remote(&args.remote)?;
-    confirm(&format!("Remove {}? Its pending events are deleted.", args.id), is_sure)?;
+    let question =
+        say!("删除 {}？待投递的事件会删除。", "Remove {}? Its pending events are deleted.", args.id);
+    confirm(&question, is_sure)?;
     api.call(Method::DELETE, &path(args), &[], None).await?;
     if args.remote.json {
         return output::json(&json!({ "id": args.id, "removed": true }));
     }
-    output::remark(&format!("{} is removed", args.id));
+    output::remark(say!("{} 已删除", "{} is removed", args.id));
     Ok(())
 }
 
@@ -85,7 +92,8 @@ pub(super) async fn rotate(args: &WebhookOneArgs) -> Result<(), Failure> {
         return output::json(&webhook);
     }
     output::line(webhook["secret"].as_str().unwrap_or_default())?;
-    output::remark(&format!(
+    output::remark(say!(
+        "这是 {} 的新密钥，以后不再显示。旧密钥在 {} 之前也用来签名。",
         "This is the new secret of {}. It is not shown again. The old secret signs too until {}.",
         args.id,
         webhook["previous_secret_until"].as_str().unwrap_or_default()
@@ -97,5 +105,5 @@ fn print(args: &WebhookOneArgs, webhook: &Value) -> Result<(), Failure> {
     if args.remote.json {
         return output::json(webhook);
     }
-    output::members(&["WEBHOOK", &args.id.to_string()], webhook)
+    output::members(&[word("webhook", "WEBHOOK"), &args.id.to_string()], webhook)
 }

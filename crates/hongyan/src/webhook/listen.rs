@@ -23,6 +23,7 @@ use crate::cli::WebhookListenArgs;
 use crate::failure::Failure;
 use crate::http::{Api, HttpClient, client};
 use crate::listen::{bind, url};
+use crate::text::{Text, both, say};
 use crate::{output, secret_file, signals};
 
 /// The headers of a delivery, by Standard Webhooks.
@@ -61,7 +62,8 @@ pub(super) async fn run(args: WebhookListenArgs) -> Result<(), Failure> {
     };
     let (made, secret) = match taken {
         Some(secret) => {
-            say(&args, &json!({ "url": here.as_str() }), &format!("receiving at {here}; Ctrl-C ends"))?;
+            let remark = say!("正在 {here} 接收；按 Ctrl-C 结束", "receiving at {here}; Ctrl-C ends");
+            announce(&args, &json!({ "url": here.as_str() }), remark)?;
             (None, secret)
         }
         None => {
@@ -69,8 +71,11 @@ pub(super) async fn run(args: WebhookListenArgs) -> Result<(), Failure> {
             let id = webhook["id"].as_str().unwrap_or_default().to_owned();
             let secret = SecretString::from(webhook["secret"].as_str().unwrap_or_default());
             let address = &webhook["url"];
-            let remark = format!("{id} leads here ({here}); Ctrl-C ends and removes it");
-            say(&args, &json!({ "webhook": id, "url": address }), &remark)?;
+            let remark = say!(
+                "{id} 发到这里（{here}）；按 Ctrl-C 结束并删除它",
+                "{id} leads here ({here}); Ctrl-C ends and removes it"
+            );
+            announce(&args, &json!({ "webhook": id, "url": address }), remark)?;
             (Some((api, id)), secret)
         }
     };
@@ -92,12 +97,13 @@ pub(super) async fn run(args: WebhookListenArgs) -> Result<(), Failure> {
     let served = axum::serve(listener, router).with_graceful_shutdown(end).await;
     if let Some((api, id)) = made {
         api.call(Method::DELETE, &format!("/v1/webhooks/{id}"), &[], None).await?;
-        output::remark(&format!("{id} is removed"));
+        output::remark(say!("{id} 已删除", "{id} is removed"));
     }
-    served.map_err(|error| Failure::run(format!("cannot receive: {error}")))
+    served.map_err(|error| Failure::run(say!("不能接收：{error}", "cannot receive: {error}")))
 }
 
-fn say(args: &WebhookListenArgs, document: &Value, remark: &str) -> Result<(), Failure> {
+/// Says where events are received.
+fn announce(args: &WebhookListenArgs, document: &Value, remark: Text) -> Result<(), Failure> {
     if args.remote.json {
         return output::json(document);
     }
@@ -113,18 +119,24 @@ async fn make(args: &WebhookListenArgs, here: &Url) -> Result<(Api, Value), Fail
     let made = api.call(Method::POST, "/v1/webhooks", &[], Some(&body)).await;
     let webhook = made.map_err(|failure| match &args.public_url {
         Some(_) => failure,
-        None => Failure::run(format!(
-            "{failure}\n  A gateway posts to this machine only if its settings allow it (webhook_allow_http, \
+        None => {
+            let refusal = failure.into_text();
+            Failure::run(say!(
+                "{refusal}\n  网关的配置允许时才会发到本机（webhook_allow_http、webhook_allow_private），`hongyan demo` 就是这样。\
+                 也可以让一个公网地址通到 --listen，并用 --public-url 给出",
+                "{refusal}\n  A gateway posts to this machine only if its settings allow it (webhook_allow_http, \
              webhook_allow_private), as `hongyan demo` does. Or let a public address lead to --listen, and name it with \
-             --public-url"
-        )),
+                 --public-url";
+                refusal
+            ))
+        }
     })?;
     Ok((api, webhook))
 }
 
 /// The secret in a file.
 fn secret_of(file: &Path) -> Result<SecretString, Failure> {
-    secret_file::read(file, "the webhook's secret")
+    secret_file::read(file, both("webhook 的密钥", "the webhook's secret"))
 }
 
 /// Takes one delivery.
@@ -136,18 +148,22 @@ async fn take(
     let [id, timestamp, signature] = SIGNED
         .map(|name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned());
     if !is_signed_by(&receiver.secret, (&id, &timestamp), &body, &signature) {
-        output::warn("a request was refused: its signature was not made with the secret of this webhook");
+        output::warn(say!(
+            "拒绝了一个请求：签名不是用这个 webhook 的密钥生成的",
+            "a request was refused: its signature was not made with the secret of this webhook"
+        ));
         return (StatusCode::UNAUTHORIZED, "the signature is wrong".into());
     }
     let off =
         timestamp.parse().map_or(u64::MAX, |time: i64| Clock::system().now().as_seconds().abs_diff(time));
     if off > MAX_SECONDS_OFF {
-        output::warn(&format!(
+        output::warn(say!(
+            "{id} 的时间与本机时钟相差 {off} 秒：接收方必须拒绝这样的事件",
             "the time of {id} is {off} s off this machine's clock: a receiver must refuse such an event"
         ));
     }
     let Ok(event) = serde_json::from_slice::<Value>(&body) else {
-        output::warn(&format!("{id} is not JSON"));
+        output::warn(say!("{id} 不是 JSON", "{id} is not JSON"));
         return (StatusCode::BAD_REQUEST, "not JSON".into());
     };
     let forwarded = match &receiver.forward {

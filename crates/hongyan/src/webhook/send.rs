@@ -10,6 +10,7 @@ use super::change::path;
 use crate::cli::{WebhookReplayArgs, WebhookTestArgs};
 use crate::failure::Failure;
 use crate::http::Api;
+use crate::text::{Text, say, word};
 use crate::{output, progress};
 
 /// How often the delivery of a test is looked at.
@@ -37,9 +38,11 @@ pub(super) async fn test(args: &WebhookTestArgs) -> Result<(), Failure> {
     }
     let last = &delivery["last_answer"];
     let status = last["status"].as_u64().map_or_else(String::new, |status| format!(" {status}"));
-    Err(Failure::run(format!(
-        "the webhook did not take the event within {seconds} s; its last answer:{status} {}",
-        last["text"].as_str().unwrap_or("none yet")
+    let text = last["text"].as_str().map_or_else(|| say!("还没有", "none yet"), Text::same);
+    Err(Failure::run(say!(
+        "这个 webhook 在 {seconds} 秒内没有接收事件；最近的应答：{status} {text}",
+        "the webhook did not take the event within {seconds} s; its last answer:{status} {text}";
+        text
     )))
 }
 
@@ -67,7 +70,7 @@ pub(super) async fn replay(args: &WebhookReplayArgs) -> Result<(), Failure> {
     if let Some(until) = args.until {
         body["until"] = json!(until);
     }
-    let bar = progress::count(true, "events will be sent again");
+    let bar = progress::count(true, word("个事件会再次发送", "events will be sent again"));
     let mut events = 0;
     // One call looks at a limited number of events, and says where to go on.
     loop {
@@ -83,5 +86,5 @@ pub(super) async fn replay(args: &WebhookReplayArgs) -> Result<(), Failure> {
     if args.webhook.remote.json {
         return output::json(&json!({ "events": events }));
     }
-    output::line(&format!("{events} events will be sent again"))
+    output::line(say!("{events} 个事件会再次发送", "{events} events will be sent again").shown())
 }
