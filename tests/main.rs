@@ -19,6 +19,7 @@ mod breaker;
 mod callbacks;
 mod callbacks_refused;
 mod checks;
+mod chinese;
 mod collapsing;
 mod command_line;
 mod console;

@@ -136,7 +136,7 @@ impl DataDir {
                 .prefix("hongyan-demo-")
                 .tempdir()
                 .map(Self::Temporary)
-                .map_err(|error| unusable("a temporary directory".into(), error)),
+                .map_err(|error| unusable(say!("临时目录", "a temporary directory"), error)),
         }
     }
 

@@ -8,6 +8,7 @@ use url::Url;
 use crate::cli::{ConfigArgs, HealthcheckArgs};
 use crate::failure::Failure;
 use crate::http::Api;
+use crate::text::say;
 use crate::{listen, settings};
 
 /// Runs the command. It prints nothing if the gateway is well.
@@ -24,11 +25,19 @@ pub(crate) async fn run(args: HealthcheckArgs) -> Result<(), Failure> {
     match asked {
         Ok(Ok(answer)) if answer.status == StatusCode::OK => Ok(()),
         Ok(Ok(answer)) => {
-            let body = String::from_utf8_lossy(&answer.body).into_owned();
-            Err(Failure::run(format!("{at} answers {}: {}", answer.status, body.trim())))
+            let body = String::from_utf8_lossy(&answer.body);
+            let (status, body) = (answer.status, body.trim());
+            Err(Failure::run(say!("{at} 的应答是 {status}：{body}", "{at} answers {status}: {body}")))
         }
-        Ok(Err(why)) => Err(Failure::run(format!("{at} does not answer: {why}"))),
-        Err(_) => Err(Failure::run(format!("{at} does not answer within {} s", args.timeout))),
+        Ok(Err(none)) => {
+            let why = none.why;
+            Err(Failure::run(say!("{at} 没有应答：{why}", "{at} does not answer: {why}"; why)))
+        }
+        Err(_) => Err(Failure::run(say!(
+            "{at} 在 {} 秒内没有应答",
+            "{at} does not answer within {} s",
+            args.timeout
+        ))),
     }
 }
 

@@ -87,9 +87,10 @@ async fn set(args: &AppCallbackArgs, api: &Api, path: &str) -> Result<(), Failur
     let url = format!("https://{}{address}", word("你的域名", "YOUR-HOST"));
     let mut rows = vec![vec!["URL".to_owned(), url], vec!["Token".to_owned(), token]];
     rows.extend(key.map(|key| vec!["EncodingAESKey".to_owned(), key]));
-    let mode = match args.plain {
-        true => word("明文模式", "plain (明文模式)"),
-        false => word("安全模式", "safe (安全模式)"),
+    let mode = if args.plain {
+        word("明文模式", "plain (明文模式)")
+    } else {
+        word("安全模式", "safe (安全模式)")
     };
     rows.push(vec![word("消息加密方式", "mode").to_owned(), mode.to_owned()]);
     rows.push(vec![word("数据格式", "format").to_owned(), word("JSON 或 XML", "JSON or XML").to_owned()]);

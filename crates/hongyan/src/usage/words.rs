@@ -389,6 +389,29 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Also compare every index of the database with its table; takes several times as long",
         "另外逐一核对数据库的索引与表；用时是几倍",
     ),
+    (
+        "Ask whether the gateway runs; for containers and supervisors",
+        "网关是否在运行；供容器和进程管理程序使用",
+    ),
+    (
+        "Exit code 0: the gateway is well, and nothing is printed. Exit code 1: it is not, or does not answer.",
+        "退出码 0：网关正常，没有输出。退出码 1：不正常，或没有应答。",
+    ),
+    (
+        "The address is that of the settings: admin_listen, or listen if admin_listen is not set.",
+        "地址取自配置：admin_listen；没有设置 admin_listen 时为 listen。",
+    ),
+    ("in a Containerfile; needs no shell", "写在 Containerfile 里；不需要 shell"),
+    (
+        "Ask whether the gateway can take requests (/readyz), not only whether its process runs (/livez)",
+        "询问网关能否接受请求（/readyz），而不只是进程是否在运行（/livez）",
+    ),
+    ("The gateway's URL, instead of the address in the settings", "网关的 URL，代替配置里的地址"),
+    (
+        "A PEM file of CA certificates for an https URL: trust these instead of the public CAs",
+        "用于 https 的 URL，PEM 格式的 CA 证书文件：只信任其中的 CA，不用公共 CA",
+    ),
+    ("How long to wait for the answer", "最多等待应答多久"),
     ("Report a permit: a right to notify a user", "上报一份下发额度，即通知一个用户的权利"),
     (
         "Kinds: form and payment (with --code), subscribe_once, subscribe_long_term and subscribe_device (with --template).",
