@@ -112,8 +112,9 @@ async fn a_refused_message_and_an_absent_gateway_are_explained_in_chinese() {
     let wechat = Platform::start(hongyan_clock::Clock::system()).await;
     let dir = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(dir.path(), &wechat.url).await;
-    let key = crate::process::create_key(dir.path()).await;
-    let at = [("HONGYAN_URL", gateway.url.as_str()), ("HONGYAN_API_KEY", &key)];
+    let key = create_key(dir.path()).await;
+    let url = gateway.url.clone();
+    let at = [("HONGYAN_URL", url.as_str()), ("HONGYAN_API_KEY", &key)];
     let said_by = async |locale: &str, args: &[&str]| said(&under(locale, args, &at, dir.path()).await);
     let unknown = ["app", "show", "wx0000000000000000"];
     let text = said_by("zh_CN.UTF-8", &unknown).await;
