@@ -42,8 +42,8 @@ pub(crate) fn stop_with_parent(
 fn stop_or(
     other: impl Future<Output = ()> + Send + 'static,
 ) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    let mut signals =
-        Signals::listen().map_err(|error| Failure::run(say!("不能接收信号：{error}", "cannot listen for signals: {error}")))?;
+    let mut signals = Signals::listen()
+        .map_err(|error| Failure::run(say!("不能接收信号：{error}", "cannot listen for signals: {error}")))?;
     Ok(async move {
         tokio::select! {
             () = signals.next() => {}

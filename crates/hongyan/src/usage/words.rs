@@ -74,6 +74,23 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("Send one message through a running gateway", "通过运行中的网关发送一条消息"),
     ("Show, list and cancel messages", "查看、列出、取消消息"),
     ("Report and list permits: the rights to notify users", "上报、列出下发额度，即通知用户的权利"),
+    ("Count the users that can be reached now", "统计现在可触达的用户"),
+    (
+        "Set up, list, test, replay and remove webhooks, and receive their events on this machine",
+        "设置、列出、测试、重发、删除 webhook，并在本机接收事件",
+    ),
+    ("List the events that WeChat pushed", "列出微信推送的事件"),
+    (
+        "Show figures over time: how many messages were accepted, sent, failed",
+        "按时间统计：接收、发出、失败了多少消息",
+    ),
+    ("List the running gateways that share the database", "列出共用数据库的、运行中的网关"),
+    ("Show how much of WeChat's daily quotas is used", "查看微信每日额度的用量"),
+    ("List who changed what", "列出谁改了什么"),
+    (
+        "Find out what needs attention, here and at the running gateway, and what to do",
+        "找出本机和运行中的网关有什么需要处理、怎样处理",
+    ),
     (
         "Settle a message in the state unknown: tell the gateway whether the user received the message",
         "处置结果未知（unknown）的消息：告诉网关用户是否收到",
@@ -114,6 +131,11 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "让沙箱向网关推送事件：用户在订阅弹窗里的选择会自动成为下发额度，消息会变为 delivered 或 refused",
     ),
     ("Print one line of JSON on standard output when ready", "就绪时在标准输出打印一行 JSON"),
+    (
+        "Stop when standard input ends. A program that starts this command with a pipe as standard input takes this process \
+         along, even when the program is killed",
+        "标准输入结束时停止。以管道作为标准输入启动本命令的程序即使被强行终止，本进程也会随之结束",
+    ),
     (
         "The configuration file [env: HONGYAN_CONFIG] [default: hongyan.toml in the current directory, if that file exists]",
         "配置文件 [环境变量：HONGYAN_CONFIG] [默认值：当前目录下的 hongyan.toml，如果有这个文件]",
@@ -244,6 +266,14 @@ pub(super) const HELP: &[(&str, &str)] = &[
         "Allow http to another machine; others on the network can read the API key [env: HONGYAN_INSECURE_HTTP=true]",
         "允许用 http 连接其他机器；网络上的其他人能读到 API key [环境变量：HONGYAN_INSECURE_HTTP=true]",
     ),
+    ("How to print the list; json is the same as --json", "列表的格式；json 与 --json 相同"),
+    ("Aligned columns, for people", "对齐的各列，供人阅读"),
+    ("One document as the API answers it, for programs", "一个 JSON 文档，与接口的应答相同，供程序使用"),
+    ("Comma-separated values with all columns, for spreadsheets", "逗号分隔，包含全部列，供电子表格使用"),
+    ("How many entries to list", "最多列出多少条"),
+    ("List all entries, page after page", "逐页列出全部"),
+    ("Continue an earlier list: the cursor that it ended with", "接着上一次列出：上一次末尾的游标"),
+    ("Do not ask", "不询问"),
     // app.
     ("Register a mini program", "登记小程序"),
     (
@@ -266,6 +296,10 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ),
     ("Pause a mini program: its messages are kept, and nothing is sent", "暂停小程序：保留消息，一条也不发"),
     ("The reason, for people who ask later", "原因，供以后的人查看"),
+    (
+        "End the pause at this time (RFC 3339). Default: at `app resume`",
+        "到这个时间自动恢复（RFC 3339）。默认：等到 `app resume`",
+    ),
     ("End the pause of a mini program: the kept messages are sent", "恢复小程序：发送保留的消息"),
     (
         "Make a new gateway secret for a mini program, and print only the secret on standard output; the old secret stops \
@@ -433,9 +467,175 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("Cancel a message, unless it is being sent already", "取消一条消息，除非已经在发送"),
     ("Only messages of this mini program", "只列出这个小程序的消息"),
     ("Only messages to this user", "只列出发给这个用户的消息"),
-    ("Only messages in this state", "只列出这个状态的消息"),
+    (
+        "Only messages in this state; several states are separated by commas",
+        "只列出这个状态的消息；多个状态用逗号分隔",
+    ),
+    ("Only messages with this template", "只列出这个模板的消息"),
+    ("Only messages for this reason, such as no_permit", "只列出这个原因的消息，例如 no_permit"),
+    (
+        "Only messages whose last attempt WeChat answered with this errcode",
+        "只列出最近一次投递尝试时微信返回这个 errcode 的消息",
+    ),
+    (
+        "Only messages accepted at this time or later: how long ago (24h, 7d), or RFC 3339",
+        "只列出这个时间及以后接收的消息：多久以前（24h、7d），或 RFC 3339",
+    ),
+    ("Only messages accepted before this time", "只列出这个时间以前接收的消息"),
     ("Only messages with this reference", "只列出这个业务编号的消息"),
-    ("How many messages to list", "最多列出多少条"),
+    // reach, event, stats, node, quota, audit, doctor.
+    (
+        "Without --app: the usable units of all apps, by kind. With --app: users and units by kind and template. With --template \
+         or --kind: how many users these permits reach, each user counted once.",
+        "不带 --app：全部小程序可用的份数，按种类。带 --app：用户数和份数，按种类和模板。带 --template 或 --kind：这些额度可触达多少用户，\
+         每个用户只算一次。",
+    ),
+    ("Only permits that serve this template", "只统计可用于这个模板的额度"),
+    ("Only permits of this kind", "只统计这个种类的额度"),
+    (
+        "List the events that WeChat pushed, newest first, and what each event did",
+        "列出微信推送的事件和每个事件的作用，新的在前",
+    ),
+    ("Only events of this mini program", "只列出这个小程序的事件"),
+    ("Only events about this user", "只列出关于这个用户的事件"),
+    ("Only events with this name at WeChat", "只列出微信以此命名的事件"),
+    ("the last 24 hours, hour by hour", "最近 24 小时，逐小时"),
+    (
+        "From this time on: how long ago (24h, 7d), or RFC 3339",
+        "从这个时间起：多久以前（24h、7d），或 RFC 3339",
+    ),
+    ("Up to this time. Default: now", "到这个时间为止。默认：现在"),
+    (
+        "How long a step is. Default: a minute for up to 6 hours, an hour for up to 14 days, else a day",
+        "每一步多长。默认：6 小时以内为一分钟，14 天以内为一小时，否则为一天",
+    ),
+    ("Kept for 48 hours", "保留 48 小时"),
+    ("Kept for 90 days", "保留 90 天"),
+    ("A day of China (UTC+8), kept for two years", "北京时间的一天（UTC+8），保留两年"),
+    (
+        "One row for each app or template, instead of one for each step",
+        "每个小程序或模板一行，而不是每一步一行",
+    ),
+    (
+        "List the running gateways that share the database, and their lanes",
+        "列出共用数据库的、运行中的网关，以及它们的分道",
+    ),
+    (
+        "The gateway asks WeChat in the background, at most every five minutes: right after a start it knows nothing.",
+        "网关在后台向微信查询，最多每五分钟一次：刚启动时还不知道。",
+    ),
+    ("List who changed what, newest first", "列出谁改了什么，新的在前"),
+    ("The key needs the scope audit.", "key 需要权限 audit。"),
+    (
+        "Only changes at this time or later: how long ago (24h, 7d), or RFC 3339",
+        "只列出这个时间及以后的改动：多久以前（24h、7d），或 RFC 3339",
+    ),
+    ("Only changes before this time", "只列出这个时间以前的改动"),
+    (
+        "First everything that `hongyan check` looks at on this machine; then what the running gateway says: its version, paused \
+         apps, late messages, messages of unknown outcome, permits that expire, webhooks that fail, WeChat's quotas, nodes. Each \
+         line that is NOT OK says what to do. The key needs the scopes messages, permits, apps and webhooks; what a key may not \
+         see is not looked at.",
+        "先检查 `hongyan check` 在本机检查的各项；再检查运行中的网关：版本、暂停的小程序、迟发的消息、结果未知的消息、快到期的额度、出错的 \
+         webhook、微信的额度、节点。“有问题”的每一行都说明怎样处理。key 需要权限 messages、permits、apps、webhooks；key 无权查看的不检查。",
+    ),
+    (
+        "Exit codes: 0 all is well, 1 a person has something to do, 78 the gateway would not start.",
+        "退出码：0 一切正常，1 有事情要处理，78 网关无法启动。",
+    ),
+    (
+        "Only ask the running gateway, and do not look at the configuration and the database of this machine",
+        "只询问运行中的网关，不检查本机的配置和数据库",
+    ),
+    // webhook.
+    (
+        "Set up a webhook, and print only its secret on standard output; the secret is never shown again",
+        "设置 webhook，标准输出只有它的密钥；以后不再显示",
+    ),
+    ("List webhooks", "列出 webhook"),
+    (
+        "Show a webhook: its settings, its last answer, its backlog",
+        "查看 webhook：设置、最近的应答、积压的事件",
+    ),
+    ("Change a webhook, disable it, or enable it", "修改、停用或启用 webhook"),
+    ("sends the events that were kept for it", "发送为它保留的事件"),
+    ("Send a test event to a webhook", "向 webhook 发送一个测试事件"),
+    (
+        "Exit code 1 with --wait: the webhook did not take the event in time.",
+        "带 --wait 时退出码为 1：webhook 没有及时接收事件。",
+    ),
+    ("Send events again, as if they had never been sent", "重发事件，如同从未发送过"),
+    ("List the deliveries of a webhook, newest first", "列出 webhook 的事件投递，新的在前"),
+    ("Remove a webhook: its pending events are deleted", "删除 webhook：待投递的事件会删除"),
+    (
+        "Make a new secret for a webhook, and print only the secret on standard output; the old secret signs too for 24 hours",
+        "更换 webhook 的密钥，标准输出只有新密钥；旧密钥在 24 小时内也用来签名",
+    ),
+    (
+        "Receive events on this machine, verify their signatures, and print one line for each; for development",
+        "在本机接收事件，验证签名，每个事件打印一行；供开发使用",
+    ),
+    (
+        "Makes a webhook that leads here, and removes it at the end (Ctrl-C). The gateway must allow http and addresses of this \
+         machine, as `hongyan demo` does (webhook_allow_http, webhook_allow_private); or a public address must lead here \
+         (--public-url).",
+        "设置一个发到这里的 webhook，结束时（Ctrl-C）删除。网关必须允许 http 和本机地址，如同 `hongyan demo`（webhook_allow_http、\
+         webhook_allow_private）；或者有一个公网地址通到这里（--public-url）。",
+    ),
+    (
+        "With --secret-file a webhook that exists is taken: its address must lead here, and nothing is made or removed.",
+        "带 --secret-file 时使用已有的 webhook：它的地址必须通到这里，不设置也不删除任何 webhook。",
+    ),
+    (
+        "--json prints the webhook first, then one document for each event.",
+        "--json 先打印 webhook，然后每个事件一个文档。",
+    ),
+    ("The webhook's id, whk_…", "webhook 的 id（whk_…）"),
+    (
+        "Only events of these types, such as message.sent. Default: all types",
+        "只要这些类型的事件，例如 message.sent。默认：全部类型",
+    ),
+    (
+        "Only events of these mini programs. Default: all apps of the key",
+        "只要这些小程序的事件。默认：key 的全部小程序",
+    ),
+    ("The URL that events are posted to", "事件投递到的 URL"),
+    ("The new URL that events are posted to", "事件投递到的新 URL"),
+    ("What the webhook is for", "webhook 的用途"),
+    ("Events of all types", "全部类型的事件"),
+    ("Events of all apps", "全部小程序的事件"),
+    (
+        "Send nothing to the webhook, and keep its events until it is enabled",
+        "不再发送，为它保留事件，直到启用",
+    ),
+    ("Send to the webhook again, also the events that were kept for it", "恢复发送，包括为它保留的事件"),
+    (
+        "Wait at most this many seconds until the webhook has taken the event",
+        "最多等待多少秒，等 webhook 接收事件",
+    ),
+    ("This event, whe_…", "这个事件（whe_…）"),
+    (
+        "The events at this time or later that the webhook wants: how long ago (24h, 7d), or RFC 3339",
+        "这个时间及以后、这个 webhook 想要的事件：多久以前（24h、7d），或 RFC 3339",
+    ),
+    ("Only events before this time", "只要这个时间以前的事件"),
+    (
+        "The address on which to receive; port 0 picks a free port",
+        "接收用的地址；端口为 0 时自动选一个空闲端口",
+    ),
+    (
+        "A URL of a tunnel or a proxy that leads here; the gateway posts to it",
+        "通到这里的隧道或代理的 URL；网关把事件发到那里",
+    ),
+    (
+        "A file with the secret of a webhook that exists and leads here; - reads standard input",
+        "存放已有的、通到这里的 webhook 的密钥的文件；- 为标准输入",
+    ),
+    (
+        "Post each verified event to this URL too, and answer as it answers",
+        "把验证过的每个事件也发到这个 URL，并照它的应答来应答",
+    ),
+    ("End after this many events", "收到这么多事件后结束"),
     // backup, restore, import.
     (
         "The copy shows one moment and is checked page by page. FILE appears only when the copy is complete. The gateway keeps \
