@@ -7,8 +7,9 @@ use hongyan_gateway::vault::Vault;
 use hongyan_store::Store;
 
 use crate::findings::Findings;
+use crate::text::{Both, both, say};
 
-const WHAT: &str = "set-up";
+const WHAT: Both = both("声明的设置", "set-up");
 
 /// Compares the set-up with the database. Without a set-up there is no finding.
 pub(super) async fn setup(
@@ -19,44 +20,57 @@ pub(super) async fn setup(
 ) {
     let setup = match Setup::read(settings) {
         Ok(setup) => setup,
-        Err(error) => return findings.wrong_setting(WHAT, error.to_string()),
+        Err(error) => return findings.wrong_setting(WHAT, &error),
     };
     if let Some(warning) = setup.warning() {
-        findings.good("in the clear", format!("warning: {warning}"));
+        findings.good(say!("明文", "in the clear"), say!("警告：{warning}", "warning: {warning}"));
     }
     let named = setup.in_words();
     let is_new = settings.sqlite_path().is_ok_and(|path| !path.exists());
     let present = match store {
         Some(store) => match Present::read(store).await {
             Ok(present) => present,
-            Err(error) => return findings.bad(WHAT, error.to_string()),
+            Err(error) => return findings.bad(WHAT, &error),
         },
         None if is_new => Present::default(),
         None if setup.is_empty() => return,
         None => {
-            let detail =
-                format!("{named}; not compared with the database, which this version has not opened");
+            let detail = say!(
+                "{named}；没有与数据库比较，因为本版本还没有打开过它",
+                "{named}; not compared with the database, which this version has not opened"
+            );
             return findings.good(WHAT, detail);
         }
     };
     if vault.is_none() && present.has_secrets() {
         if !setup.is_empty() {
-            findings.skipped(WHAT, "it cannot be compared with the database without the master key");
+            findings.skipped(
+                WHAT,
+                say!(
+                    "没有主密钥，无法与数据库比较",
+                    "it cannot be compared with the database without the master key"
+                ),
+            );
         }
         return;
     }
     match setup.plan(&present, vault, Clock::system().now()) {
         Ok(Plan { steps, remarks }) => {
             if steps.is_empty() && !setup.is_empty() {
-                findings.good(WHAT, format!("{named}; the database has everything"));
+                findings
+                    .good(WHAT, say!("{named}；数据库里都已具备", "{named}; the database has everything"));
             } else if !steps.is_empty() {
                 let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
-                findings.good(WHAT, format!("{named}; the next start would {}", steps.join("; ")));
+                let steps = steps.join("; ");
+                findings.good(
+                    WHAT,
+                    say!("{named}；下次启动会执行：{steps}", "{named}; the next start would {steps}"),
+                );
             }
             for remark in remarks {
-                findings.good(WHAT, format!("warning: {remark}"));
+                findings.good(WHAT, say!("警告：{remark}", "warning: {remark}"));
             }
         }
-        Err(error) => findings.wrong_setting(WHAT, error.to_string()),
+        Err(error) => findings.wrong_setting(WHAT, &error),
     }
 }
