@@ -5,8 +5,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::process::Gateway;
-use crate::process::{hongyan, run};
+use crate::process::{Gateway, create_key, hongyan, run};
 use crate::world::Platform;
 
 /// What a process said on both outputs.
@@ -165,7 +164,7 @@ async fn a_refused_message_and_an_absent_gateway_are_explained_in_chinese() {
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["state"], "failed");
 
     let list = said_by("zh_CN.UTF-8", &["message", "list"]).await;
-    assert!(list.contains("接收时间") && list.contains("no_permit"), "{list}");
+    assert!(list.contains("业务编号") && list.contains("no_permit"), "{list}");
     assert!(gateway.signal("TERM").await.success());
     let text = said_by("zh_CN.UTF-8", &unknown).await;
     assert!(text.contains("的网关没有应答") && text.contains("HONGYAN_URL"), "{text}");

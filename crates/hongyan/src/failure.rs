@@ -148,9 +148,9 @@ mod tests {
 
     #[test]
     fn each_kind_of_failure_has_its_exit_code() {
-        assert_eq!(Failure::run("x").code(), 1);
-        assert_eq!(Failure::usage("x").code(), 2);
-        assert_eq!(Failure::configuration("x").code(), 78);
+        assert_eq!(Failure::run(Text::same("x")).code(), 1);
+        assert_eq!(Failure::usage(Text::same("x")).code(), 2);
+        assert_eq!(Failure::configuration(Text::same("x")).code(), 78);
         let newer = StoreError::Newer { path: "h.db".into(), found: 9, known: 1 };
         assert_eq!(Failure::from(newer).code(), 78);
         let damaged = StoreError::Corrupt("x".into());

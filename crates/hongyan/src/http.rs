@@ -64,7 +64,7 @@ enum OtherVersion {
 }
 
 impl OtherVersion {
-    fn with(self, refusal: Text) -> Text {
+    fn with(self, refusal: &Text) -> Text {
         match self {
             Self::HasNot(text) => text,
             Self::Differs(text) => say!("{refusal}\n  （{text}）", "{refusal}\n  ({text})"; refusal, text),
@@ -277,7 +277,7 @@ impl Api {
                 let text = explain(&problem);
                 let other = self.other_version(&method, path, answer.status).await;
                 Err(Failure::run(match other {
-                    Some(other) => other.with(text),
+                    Some(other) => other.with(&text),
                     None => text,
                 }))
             }

@@ -4,6 +4,8 @@
 //! output::remark(say!("{appid} 已删除", "{appid} is removed"));
 //! ```
 //!
+//! What a command says to people is a [`Text`], so a text that lacks one of the languages does not compile.
+//!
 //! A [`Text`] has no `Display`: a text inside another text must appear in the language of the text around it. Name such a
 //! text after a semicolon: `say!("跳过：{why}", "skipped: {why}"; why)`.
 
@@ -40,24 +42,6 @@ impl Text {
 impl From<&Text> for Text {
     fn from(text: &Self) -> Self {
         text.clone()
-    }
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self::same(text)
-    }
-}
-
-impl From<&String> for Text {
-    fn from(text: &String) -> Self {
-        Self::same(text)
-    }
-}
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        Self::same(text)
     }
 }
 

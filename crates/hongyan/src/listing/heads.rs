@@ -11,7 +11,7 @@ pub(super) fn shown(head: &'static str) -> &'static str {
 /// Every head, and its Chinese. A test finds a head that is missing.
 const HEADS: &[(&str, &str)] = &[
     ("A DAY", "每日上限"),
-    ("ACCEPTED", "已接收"),
+    ("ACCEPTED", "接收"),
     ("APP", "小程序"),
     ("APPID", "APPID"),
     ("ASKED", "查询时间"),

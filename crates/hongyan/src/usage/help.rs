@@ -10,7 +10,8 @@ use clap::{Arg, Command};
 use super::words;
 
 /// The words that clap writes itself, and their Chinese.
-const FRAME: [(&str, &str); 11] = [
+const FRAME: [(&str, &str); 12] = [
+    ("Usage: ", "用法："),
     ("Usage:", "用法："),
     ("Commands:", "命令："),
     ("Arguments:", "参数："),
