@@ -14,8 +14,7 @@ const MOST_LINES: usize = 500;
 const PLACES: [&str; 7] = ["crates", "tests", "bench", "crash", "contract", "xtask", "fuzz"];
 
 /// Tables: readers look entries up, so a table may have as many lines as it has entries.
-const TABLES: [&str; 2] =
-    ["crates/hongyan-wechat/src/errcode/table.rs", "crates/hongyan/src/usage/words.rs"];
+const TABLES: [&str; 2] = ["crates/hongyan-wechat/src/errcode/table.rs", "crates/hongyan/src/usage/words.rs"];
 
 /// Checks every source file.
 ///
