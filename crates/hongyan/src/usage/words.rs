@@ -107,6 +107,8 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("Replace the configured database with a backup", "用备份替换配置的数据库"),
     ("Print a completion script for a shell", "输出 shell 的补全脚本"),
     ("Which shell", "哪种 shell"),
+    ("Write manual pages into a directory", "把手册页写到一个目录"),
+    ("The directory", "目录"),
     // demo, serve, sandbox.
     ("keeps its messages, and shows the same keys next time", "保留消息，下次启动打印同样的 key"),
     (
