@@ -85,7 +85,7 @@ fn packages_of(python: &Path) -> Result<PathBuf> {
 
 fn node(binary: &Path, folder: &Path) -> Result {
     println!("-- the package for npm, with node:test");
-    let package = npm::make(binary, folder)?;
+    let package = npm::make(binary, &[], folder)?;
     let project = folder.join("npm");
     let unwritable = |error| format!("cannot make {}: {error}", project.display());
     fs::create_dir(&project).map_err(unwritable)?;

@@ -23,6 +23,9 @@ const SOURCES: [(&str, &str); 7] = [
     ("hongyan.service", "packages/linux/hongyan.service"),
 ];
 
+/// The list of the licences of all crates in the binary.
+const THIRD_PARTY: &str = "THIRD-PARTY.txt";
+
 /// A folder with `hongyan`, `completions/`, `man/`, `hongyan.toml` for the packages, and texts. It is made once.
 ///
 /// # Errors
@@ -30,6 +33,14 @@ const SOURCES: [(&str, &str); 7] = [
 pub(super) fn folder() -> Result<&'static Path> {
     static FOLDER: OnceLock<Result<PathBuf>> = OnceLock::new();
     FOLDER.get_or_init(make).as_deref().map_err(Clone::clone)
+}
+
+/// The list of the licences of all crates in the binary.
+///
+/// # Errors
+/// As [`folder()`].
+pub(super) fn third_party() -> Result<PathBuf> {
+    Ok(folder()?.join(THIRD_PARTY))
 }
 
 fn make() -> Result<PathBuf> {
@@ -40,7 +51,7 @@ fn make() -> Result<PathBuf> {
     for (name, source) in SOURCES {
         copy(&root().join(source), &folder.join(name), 0o644)?;
     }
-    write(&folder.join("THIRD-PARTY.txt"), licences::list()?, 0o644)?;
+    write(&folder.join(THIRD_PARTY), licences::list()?, 0o644)?;
     write(&folder.join("hongyan.toml"), settings(&read(&root().join("hongyan.example.toml"))?)?, 0o644)?;
     for (shell, name) in COMPLETIONS {
         let script = output_of(in_english(&binary).args(["completions", shell]))

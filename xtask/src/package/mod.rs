@@ -89,8 +89,10 @@ impl Part {
             Self::Deb => deb::make(),
             Self::Rpm => rpm::make(),
             Self::Image => image::make(),
-            Self::Wheel => wheel::release(&binary::dist_binary()?, &dist()).map(drop),
-            Self::Npm => npm::make(&binary::dist_binary()?, &dist()).map(drop),
+            Self::Wheel => {
+                wheel::release(&binary::dist_binary()?, &[contents::third_party()?], &dist()).map(drop)
+            }
+            Self::Npm => npm::make(&binary::dist_binary()?, &[contents::third_party()?], &dist()).map(drop),
         }
     }
 

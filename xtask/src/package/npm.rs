@@ -17,11 +17,11 @@ const FILES: [&str; 3] = ["packages/npm/README.md", "LICENSE-MIT", "LICENSE-APAC
 /// The place of the version in the package's description.
 const NO_VERSION: &str = "\"version\": \"0.0.0\"";
 
-/// Packs a binary into a package in this folder.
+/// Packs a binary into a package in this folder, with these further texts of licences.
 ///
 /// # Errors
 /// When there is no npm, when npm fails, or when a file cannot be copied.
-pub(crate) fn make(binary: &Path, folder: &Path) -> Result<PathBuf> {
+pub(crate) fn make(binary: &Path, licences: &[PathBuf], folder: &Path) -> Result<PathBuf> {
     prepare::node()?;
     let version = env!("CARGO_PKG_VERSION");
     let stage = target_dir()?.join("npm-package");
@@ -30,8 +30,8 @@ pub(crate) fn make(binary: &Path, folder: &Path) -> Result<PathBuf> {
     for file in sorted(&root().join(FOLDER).join("lib"))? {
         copy(&file, &stage.join("lib").join(name(&file)), 0o644)?;
     }
-    for file in FILES.map(|file| root().join(file)) {
-        copy(&file, &stage.join(name(&file)), 0o644)?;
+    for file in FILES.map(|file| root().join(file)).iter().chain(licences) {
+        copy(file, &stage.join(name(file)), 0o644)?;
     }
     let description = root().join(FOLDER).join("package.json");
     let text = fs::read_to_string(&description).map_err(|error| failed(&description, &error))?;
