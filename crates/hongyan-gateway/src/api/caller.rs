@@ -20,7 +20,7 @@ use crate::problem::Problem;
 
 /// A caller who may make the call.
 #[derive(Debug, Clone)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     who: Who,
     /// What the call is about, if the call has a line in the audit trail.
     subject: Option<Arc<Mutex<Subject>>>,
