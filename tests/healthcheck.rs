@@ -3,9 +3,11 @@
 use std::process::Output;
 use std::time::Instant;
 
+use hongyan_clock::Clock;
 use tokio::net::TcpListener;
 
 use crate::process::{Server, hongyan, run, serve};
+use crate::world::Platform;
 
 /// No server answers at this address.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -46,4 +48,14 @@ async fn a_server_that_never_answers_is_not_well() {
     let output = run(&mut hongyan(&["healthcheck", "--url", &url, "--timeout", "1"])).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("within 1 s"), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_is_asked_in_the_same_way() {
+    let wechat = Platform::start(Clock::system()).await;
+    for args in [&["healthcheck"][..], &["healthcheck", "--ready"]] {
+        let output = run(&mut hongyan(&[args, &["--url", &wechat.url]].concat())).await;
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    assert_eq!(wechat.asked("/livez").await, 0, "the question is none to WeChat");
 }

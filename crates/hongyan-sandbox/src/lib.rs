@@ -92,7 +92,7 @@ impl Sandbox {
         Self { pages, ..self }
     }
 
-    /// Everything it answers: WeChat's paths, `/_sandbox`, `/phone`, `/backend`, `/livez` and the pages. Faults that
+    /// Everything it answers: WeChat's paths, `/_sandbox`, `/phone`, `/backend`, `/livez`, `/readyz` and the pages. Faults that
     /// kill a connection need [`serve`](Self::serve); everything else works without.
     pub fn router(&self) -> Router {
         let inner = Arc::clone(&self.inner);
@@ -102,6 +102,7 @@ impl Sandbox {
             .merge(backend::routes())
             // `hongyan healthcheck` asks the gateway in the same way.
             .route("/livez", get(async || "ok"))
+            .route("/readyz", get(async || "ok"))
             .nest("/_sandbox", control::routes())
             .fallback(other_path)
             .with_state(Arc::clone(&inner))

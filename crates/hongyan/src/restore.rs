@@ -168,7 +168,7 @@ fn say_what_to_do(args: &RestoreArgs, restored: &sqlite::Restored, aside: Option
             "{} 条消息在备份与现在之间到了时间。它们可能已经发出，所以变为 `unknown`，不再发送；\
              用 GET /v1/messages?state=unknown 列出",
             "{} messages were due between the backup and now. They may have been sent since, so they are `unknown` and \
-             are not sent again; list them with GET /v1/messages?state=unknown",
+             are not sent again; list them with: hongyan message list --state unknown",
             restored.unknown
         ));
     }
