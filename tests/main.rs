@@ -74,6 +74,7 @@ mod timeline;
 mod tls;
 mod token;
 mod tutorial;
+mod upgrading;
 mod user_data;
 mod waiting;
 mod webhooks;

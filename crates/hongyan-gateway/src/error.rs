@@ -21,6 +21,17 @@ pub enum GatewayError {
     /// The client to webhooks cannot be created.
     #[error(transparent)]
     Webhooks(#[from] webhooks::ClientError),
+    /// The database was not copied before an upgrade of its schema. It was not changed.
+    #[error(
+        "the schema of the database must be upgraded, and the database could not be copied to {path} before: {why}; make \
+         space on the disk, or make a backup elsewhere and set copy_before_upgrade = false"
+    )]
+    Copy {
+        /// The path of the copy.
+        path: String,
+        /// Why it was not made.
+        why: String,
+    },
     /// A step of the set-up failed.
     #[error("the configuration could not be applied: {step}: {why}")]
     Setup {

@@ -151,7 +151,7 @@ async fn many_at_once_are_all_stored() {
 /// webhook and its events.
 fn of_schema_7(path: &Path) {
     let db = rusqlite::Connection::open(path).unwrap();
-    db.execute_batch(include_str!("released/schema-7.sql")).unwrap();
+    db.execute_batch(include_str!("released/gateway-7.sql")).unwrap();
     db.pragma_update(None, "application_id", 1_752_786_798).unwrap();
     db.pragma_update(None, "user_version", 7).unwrap();
 }

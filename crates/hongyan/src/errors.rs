@@ -75,6 +75,9 @@ impl From<&GatewayError> for Text {
             GatewayError::Store(error) => return error.into(),
             GatewayError::Wechat(error) => format!("不能建立访问微信的客户端：{error}"),
             GatewayError::Webhooks(error) => format!("不能建立访问 webhook 的客户端：{error}"),
+            GatewayError::Copy { path, why } => format!(
+                "数据库的表结构需要升级，升级之前无法把数据库复制到 {path}：{why}；请腾出磁盘空间，或在别处备份并设置 copy_before_upgrade = false"
+            ),
             GatewayError::Setup { step, why } => format!("配置无法生效：{step}：{why}"),
             GatewayError::DataDir { path, why } => {
                 format!("数据目录 {path} 不可用：{why}；请创建这个目录，或把 data_dir 设为当前用户可写的目录")

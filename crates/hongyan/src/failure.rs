@@ -128,9 +128,10 @@ impl From<GatewayError> for Failure {
         match error {
             GatewayError::Config(error) => error.into(),
             GatewayError::Store(error) => error.into(),
-            GatewayError::Wechat(_) | GatewayError::Webhooks(_) | GatewayError::DataDir { .. } => {
-                Self::configuration(&error)
-            }
+            GatewayError::Wechat(_)
+            | GatewayError::Webhooks(_)
+            | GatewayError::DataDir { .. }
+            | GatewayError::Copy { .. } => Self::configuration(&error),
             GatewayError::Listen(_) | GatewayError::Setup { .. } => Self::run(&error),
         }
     }

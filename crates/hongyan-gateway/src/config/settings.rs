@@ -100,6 +100,10 @@ settings! {
     /// The database: sqlite:PATH. Default: hongyan.db in data_dir.
     database: Option<String> = Secret("sqlite:hongyan-data/hongyan.db"), some(database);
 
+    /// Whether the database is copied beside itself (hongyan.db.before-schema-N) before a new version upgrades its schema. An
+    /// upgrade cannot be undone, and an older version cannot open an upgraded database.
+    copy_before_upgrade: bool = Default(true), flag;
+
     /// The URL of WeChat's API; in tests, the URL of the sandbox.
     wechat_base_url: Url = Default("https://api.weixin.qq.com/"), url;
 

@@ -8,9 +8,10 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// The runner that brings a database up to date.
+/// The runner that brings a database up to date, in one transaction: if the disk is full in between, the database is as it
+/// was, and the older program can still open it.
 pub(super) fn runner() -> Runner {
-    embedded::migrations::runner()
+    embedded::migrations::runner().set_grouped(true)
 }
 
 /// Brings an empty database to a version.

@@ -1,0 +1,2 @@
+-- An app that was changed some times.
+UPDATE apps SET version = 12;
