@@ -102,9 +102,14 @@ impl Package {
                     self.name
                 ));
             }
+            // Tests see what the crate itself depends on; a build script does not.
+            let is_seen = |other: &Dependency| {
+                other.kind == dependency.kind
+                    || (other.kind.is_none() && dependency.kind.as_deref() == Some("dev"))
+            };
             let is_covered = |other: &Dependency| {
                 other.name == *name
-                    && (other.kind.is_none() || other.kind == dependency.kind)
+                    && is_seen(other)
                     && (other.target.is_none() || other.target == dependency.target)
                     && dependency.features.iter().all(|feature| other.features.contains(feature))
             };
