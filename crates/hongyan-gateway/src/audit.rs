@@ -8,12 +8,14 @@
 //! The daily calls of back ends (messages, permits, logins) are not such changes: the ledger itself records them.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_store::types::{Actor, AuditEnd, NewAudit, Subject};
 use hongyan_store::{Store, StoreError};
+
+use crate::members::Members;
 
 /// The result of a change that succeeded.
 pub const OK: &str = "ok";
@@ -26,6 +28,32 @@ const REFUSALS_PER_MINUTE: u32 = 20;
 pub struct Line {
     number: i64,
     new: NewAudit,
+    fields: Fields,
+}
+
+/// The names of the fields that a change sets, never their values. The guard puts an empty list into the extensions of a
+/// request for a change, and whoever reads the request's body writes the names into the list. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fields(Arc<Mutex<Vec<String>>>);
+
+impl Fields {
+    /// Notes the fields of a body that was accepted. The members of an object in it are named `callback.token`.
+    pub(crate) fn note(&self, body: &[u8]) {
+        let Ok(members) = Members::read(body) else { return };
+        let mut names = Vec::new();
+        for (name, value) in members.iter() {
+            match Members::read(value.get().as_bytes()) {
+                Ok(inner) => names.extend(inner.iter().map(|(inner, _)| format!("{name}.{inner}"))),
+                Err(_) => names.push(name.to_owned()),
+            }
+        }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    fn listed(&self) -> Option<String> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (!names.is_empty()).then(|| names.join(","))
+    }
 }
 
 /// Begins a line.
@@ -34,13 +62,18 @@ pub struct Line {
 /// When the store fails: then the change must not begin.
 pub async fn begin(store: &dyn Store, new: NewAudit) -> Result<Line, StoreError> {
     let number = store.begin_audit(new.clone()).await?;
-    Ok(Line { number, new })
+    Ok(Line { number, new, fields: Fields::default() })
 }
 
 impl Line {
+    /// With the fields that the change sets, for the log.
+    pub(crate) fn of_fields(self, fields: Fields) -> Self {
+        Self { fields, ..self }
+    }
+
     /// Stores the result. If that fails, the whole line is logged, because the change was made already.
     pub async fn end(self, store: &dyn Store, result: &str, subject: Subject) {
-        let Self { number, new } = self;
+        let Self { number, new, fields } = self;
         let app = new.subject.appid.as_ref().or(subject.appid.as_ref());
         let object = new.subject.object.as_ref().or(subject.object.as_ref());
         tracing::info!(
@@ -52,8 +85,10 @@ impl Line {
             call = new.call,
             app = app.map(tracing::field::display),
             object = object.map(String::as_str),
+            fields = fields.listed(),
             result,
-            "changed or tried to"
+            "{}",
+            if result == OK { "a change was made" } else { "a change was refused" }
         );
         let end = AuditEnd { result: result.to_owned(), subject };
         if let Err(error) = store.end_audit(number, end).await {
@@ -123,6 +158,14 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_are_noted_by_name_alone() {
+        let fields = Fields::default();
+        assert_eq!(fields.listed(), None);
+        fields.note(br#"{"name":"x","secret":"s3","apps":["wx1"],"callback":{"token":"t0"},"until":null}"#);
+        assert_eq!(fields.listed().unwrap(), "name,secret,apps,callback.token,until");
+    }
 
     #[test]
     fn the_log_gets_so_many_lines_in_a_minute_and_then_how_many_it_did_not_get() {

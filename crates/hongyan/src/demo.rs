@@ -44,13 +44,16 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     descriptors::without_core_dumps();
     let stop = signals::stop_with_parent(args.exit_with_parent)?;
     let demo = Demo::start(args).await?;
+    demo.addresses.log();
     if args.json {
         output::json(&demo.addresses)?;
     } else {
         output::line(&demo.addresses.for_people(args.data_dir.as_deref()))?;
     }
     stop.await;
-    demo.stop().await
+    demo.stop().await?;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 /// All addresses and keys: the readiness line.
@@ -267,6 +270,11 @@ fn serve_sandbox(sandbox: Sandbox, listener: TcpListener) -> Part {
 }
 
 impl Addresses {
+    fn log(&self) {
+        let Self { gateway, sandbox, phone, console, .. } = self;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), gateway, sandbox, phone, console, "started");
+    }
+
     fn new(gateway: &str, sandbox: &str, seed: Seed, credentials: Credentials, login: &str) -> Self {
         Self {
             gateway: gateway.to_owned(),

@@ -1,21 +1,23 @@
 //! Logs, on standard error.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use hongyan_gateway::config::{LogFormat, check_log_filter};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::failure::Failure;
 use crate::text::{Text, say};
 
-/// Starts logging. `filter` selects what is logged, `format` how.
+/// Starts logging. `filter` selects what is logged, `format` how. Each line of JSON names the node.
 ///
 /// # Errors
 /// When the filter is invalid. Exit code 78: the filter is a setting.
-pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
+pub(crate) fn start(filter: &str, format: LogFormat, node: Option<&str>) -> Result<(), Failure> {
     let filter = self::filter(filter)?;
-    let terminal = std::io::stderr().is_terminal();
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let terminal = io::stderr().is_terminal();
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines::new(node));
     let as_json = match format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
@@ -53,5 +55,58 @@ pub(crate) fn filter(text: &str) -> Result<EnvFilter, Failure> {
 /// As [`start`].
 pub(crate) fn start_from_environment(default: &str, format: LogFormat) -> Result<(), Failure> {
     let filter = std::env::var("HONGYAN_LOG").ok().filter(|text| !text.is_empty());
-    start(filter.as_deref().unwrap_or(default), format)
+    start(filter.as_deref().unwrap_or(default), format, None)
+}
+
+/// Writes the lines of the log to standard error. A line that is a JSON object gets the member `node_id`.
+#[derive(Clone)]
+struct Lines {
+    /// The beginning of a line of JSON.
+    beginning: Option<Arc<str>>,
+}
+
+impl Lines {
+    /// `node`: a text that JSON need not escape; the setting `node_id` allows no other.
+    fn new(node: Option<&str>) -> Self {
+        Self { beginning: node.map(|node| format!(r#"{{"node_id":"{node}","#).into()) }
+    }
+
+    fn named(&self, line: &[u8]) -> Option<Vec<u8>> {
+        let rest = line.strip_prefix(b"{")?;
+        Some([self.beginning.as_deref()?.as_bytes(), rest].concat())
+    }
+}
+
+impl Write for Lines {
+    /// The logger passes each line whole.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let named = self.named(line);
+        io::stderr().lock().write_all(named.as_deref().unwrap_or(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_json_names_the_node_and_a_line_of_text_does_not() {
+        let lines = Lines::new(Some("node-1"));
+        assert_eq!(lines.named(br#"{"level":"INFO"}"#).unwrap(), br#"{"node_id":"node-1","level":"INFO"}"#);
+        assert_eq!(lines.named(b"2026-05-01 INFO x"), None);
+        assert_eq!(Lines::new(None).named(b"{}"), None);
+    }
 }

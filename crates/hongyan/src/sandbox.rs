@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
         }
         output::json(&line)?;
     } else {
-        let also = tls_url.map_or_else(|| Text::same(""), |url| say!("，以及 {url}", ", and at {url}"));
+        let also = tls_url.as_ref().map_or_else(|| Text::same(""), |url| say!("，以及 {url}", ", and at {url}"));
         let Seed {
             appid, app_secret, openid, legacy_template, subscribe_template, long_term_template, ..
         } = &seed;
@@ -79,7 +79,9 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
         );
         output::line(text.shown())?;
     }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), sandbox = url, sandbox_tls = tls_url, "started");
     sandbox.serve_on(Listening { http, https }, stop).await?;
+    tracing::info!("stopped");
     Ok(())
 }
 

@@ -1,12 +1,16 @@
 //! `hongyan serve`: the gateway.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hongyan_clock::Clock;
 use hongyan_gateway::Context;
 use hongyan_gateway::Gateway;
+use hongyan_gateway::config::Settings;
 use hongyan_gateway::door::{Listeners, clear, descriptors};
 use hongyan_gateway::tls::Tls;
+use hongyan_store::sqlite;
 use serde_json::json;
 
 use crate::cli::ServeArgs;
@@ -18,8 +22,9 @@ use crate::{listen, lock, logging, output, settings, signals};
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let began = Instant::now();
     let settings = settings::load(&args.config, args.listen)?;
-    logging::start(&settings.log, settings.log_format)?;
+    logging::start(&settings.log, settings.log_format, Some(&settings.node_id))?;
     clear::warn(&settings);
     descriptors::raise();
     descriptors::without_core_dumps();
@@ -59,16 +64,18 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let gateway = gateway.with_pages(pages);
     lock::say_keys(&lock, &gateway.context().vault.key_ids())?;
     say_what_is_missing(gateway.context()).await?;
+    let addresses = Addresses { gateway: url, tls: tls_url.as_deref(), admin: admin_url.as_ref().map(base) };
+    say_started(&addresses, gateway.context(), began)?;
     if args.json {
         let mut line = json!({ "gateway": url });
-        if let Some(url) = tls_url {
+        if let Some(url) = addresses.tls {
             line["gateway_tls"] = json!(url);
         }
-        if let Some(url) = &admin_url {
-            line["admin"] = json!(base(url));
+        if let Some(url) = addresses.admin {
+            line["admin"] = json!(url);
         }
         output::json(&line)?;
-    } else {
+    } else if std::io::stdout().is_terminal() {
         let also = tls_url.map_or_else(|| Text::same(""), |url| say!(" 和 {url}", " and {url}"));
         output::line(say!("鸿雁已在 {url}{also} 提供服务", "Hongyan serves {url}{also}"; also).shown())?;
     }
@@ -76,6 +83,32 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     if let Some(hangups) = hangups {
         hangups.abort();
     }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The URLs that the gateway serves, for clients on this machine.
+struct Addresses<'a> {
+    gateway: &'a str,
+    tls: Option<&'a str>,
+    admin: Option<&'a str>,
+}
+
+/// Logs that the gateway serves, and what an operator compares first when something is wrong.
+fn say_started(addresses: &Addresses<'_>, context: &Context, began: Instant) -> Result<(), Failure> {
+    let settings: &Settings = &context.settings;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        gateway = addresses.gateway,
+        gateway_tls = addresses.tls,
+        admin = addresses.admin,
+        database = settings.shown_database(),
+        schema_version = sqlite::newest_schema(),
+        node = settings.node_id,
+        lanes = context.lanes.owned.count(),
+        took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "started"
+    );
     Ok(())
 }
 

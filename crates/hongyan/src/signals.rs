@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::output::remark;
 use crate::text::say;
 
-/// Starts to listen for SIGTERM and SIGINT (Ctrl-C), and returns a future that resolves at the first signal.
+/// Starts to listen for SIGTERM and SIGINT (Ctrl-C), and returns a future that logs the first signal and resolves.
 ///
 /// From this call on the first signal does not kill the process. A second signal while the process finishes its work ends
 /// it at once.
@@ -45,10 +45,11 @@ fn stop_or(
     let mut signals = Signals::listen()
         .map_err(|error| Failure::run(say!("不能接收信号：{error}", "cannot listen for signals: {error}")))?;
     Ok(async move {
-        tokio::select! {
-            () = signals.next() => {}
-            () = other => {}
-        }
+        let why = tokio::select! {
+            signal = signals.next() => signal,
+            () = other => "the end of standard input",
+        };
+        tracing::info!(why, "stopping");
         tokio::spawn(async move {
             signals.next().await;
             remark(say!("没有全部做完就停止了", "stopped before everything was finished"));
@@ -109,10 +110,10 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> &'static str {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }
@@ -126,10 +127,11 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> &'static str {
         if tokio::signal::ctrl_c().await.is_err() {
             // Without signals the process runs until it is killed.
             std::future::pending::<()>().await;
         }
+        "Ctrl-C"
     }
 }

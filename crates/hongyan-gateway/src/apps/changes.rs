@@ -63,7 +63,6 @@ impl Apps {
                 let detail = format!("the app {appid} is registered already; change it with PATCH");
                 return Err(Problem::conflict("app_exists", detail));
             }
-            tracing::info!(app = %appid, "app registered");
             Ok(gateway_secret)
         })
         .await
@@ -107,7 +106,6 @@ impl Apps {
                 }
             }
             let app = apps.reload(&appid).await?.ok_or_else(|| Problem::unknown_app(&appid))?;
-            tracing::info!(app = %appid, new_secret = has_new_secret, "app changed");
             Ok((app, gateway_secret))
         })
         .await
@@ -207,7 +205,6 @@ impl Apps {
             if !known {
                 return Err(Problem::unknown_app(&appid));
             }
-            tracing::info!(app = %appid, "app removed");
             apps.forget_users(&appid).await?;
             Ok(())
         })
@@ -321,9 +318,6 @@ impl Apps {
                 app.token.forgive();
                 app.sync_gate.open();
                 app.breaker.reset();
-            }
-            if resumed {
-                tracing::info!(app = %appid, "app resumed");
             }
             Ok(resumed)
         })

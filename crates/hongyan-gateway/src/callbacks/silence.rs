@@ -103,7 +103,7 @@ impl SilenceWatch {
         match self.conclude(id, lost, due, now).await {
             Ok(again) => again,
             Err(error) => {
-                tracing::error!(%error, message = %id, "an unknown message cannot be resolved by silence; trying again");
+                tracing::error!(%error, message_id = %id, "an unknown message cannot be resolved by silence; trying again");
                 Some(now.plus(SOON))
             }
         }
@@ -130,7 +130,7 @@ impl SilenceWatch {
             self.intake.resolve(id, verdict, Some(lost.attempt), Witness::Silence, Some(listened)).await?;
         match resolved {
             Resolved::Done { state, .. } => {
-                tracing::info!(message = %id, %state, "WeChat reported nothing about an unknown message: the message counts as not sent");
+                tracing::info!(message_id = %id, %state, "WeChat reported nothing about an unknown message: the message counts as not sent");
                 Ok(None)
             }
             Resolved::EventPending => Ok(Some(now.plus(SOON))),

@@ -101,7 +101,7 @@ impl EventWorker {
         let Some(applied) = self.store.apply_event(order).await? else { return Ok(None) };
         for ended in &applied.ended {
             tracing::debug!(
-                event = %event.id, message = %ended.id, state = %ended.state, "WeChat reported the outcome of a message"
+                event = %event.id, message_id = %ended.id, state = %ended.state, "WeChat reported the outcome of a message"
             );
         }
         Ok(applied.wake_at)

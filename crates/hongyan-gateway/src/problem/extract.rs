@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::Problem;
 use super::json::{self, Place};
+use crate::audit::Fields;
 use crate::door::BodyTooSlow;
 
 /// A JSON body.
@@ -43,8 +44,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let fields = request.extensions().get::<Fields>().cloned();
         let RawJson(bytes) = RawJson::from_request(request, state).await?;
-        from_bytes(&bytes).map(Self)
+        let value = from_bytes(&bytes)?;
+        if let Some(fields) = fields {
+            fields.note(&bytes);
+        }
+        Ok(Self(value))
     }
 }
 

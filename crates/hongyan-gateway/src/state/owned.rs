@@ -81,6 +81,11 @@ impl Owned {
         self.epoch(Lane::all().next().expect("there is more than one lane")).is_some()
     }
 
+    /// How many lanes this node has.
+    pub fn count(&self) -> usize {
+        Lane::all().filter(|&lane| self.held(lane).is_some()).count()
+    }
+
     /// Whether this node does the work for the app as a whole: the node with the app's lane.
     pub(crate) fn has_app(&self, appid: &AppId) -> bool {
         self.epoch(Lane::of_app(appid)).is_some()

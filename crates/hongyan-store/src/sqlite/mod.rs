@@ -72,7 +72,7 @@ pub use backup::{Copied, PutBack, Restored, copy, put_back};
 use checkpoint::Checkpointer;
 pub use health::{AT_A_START, Depth, Looked, Stage, Watcher, look};
 use memory::Transaction;
-pub use open::{Schema, schema_of};
+pub use open::{Schema, newest_schema, schema_of};
 use readers::Readers;
 use row_error::RowResult;
 use verb::Verb;

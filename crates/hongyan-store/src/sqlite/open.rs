@@ -43,7 +43,7 @@ const READER_SETTINGS: &str = "
 ";
 
 /// The newest schema that this program knows.
-pub(super) fn newest_schema() -> i64 {
+pub fn newest_schema() -> i64 {
     let newest = migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
     newest.map_or(0, i64::from)
 }
