@@ -75,6 +75,15 @@ impl Outcome {
         Self::Answered { errcode, errmsg: errmsg.into(), msgid: None }
     }
 
+    /// The kind of outcome, as in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Answered { .. } => "answered",
+            Self::NotSent { .. } => "not_sent",
+            Self::Unanswered { .. } => "unanswered",
+        }
+    }
+
     /// The errmsg, or what went wrong.
     pub fn text(&self) -> &str {
         match self {

@@ -8,6 +8,7 @@ mod feed;
 mod figures;
 mod messages;
 mod nodes;
+mod origins;
 mod pages;
 mod people;
 mod permits;
@@ -41,6 +42,7 @@ pub use messages::{
     MessageDetail, MessageFilter, MessageView, NewMessage, Settled, Settlement,
 };
 pub use nodes::{Acquired, LeaseOrder, Leased, Node, NodeView, Standing, TokenLease};
+pub use origins::Origin;
 pub use pages::{LOOK_AT, Page};
 pub use people::{
     ConsoleSession, LoginLink, NewPassword, NewTotp, PersonChange, PersonChanged, PersonRecord,

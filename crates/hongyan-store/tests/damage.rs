@@ -11,7 +11,7 @@ use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::{Channel, Lane, MessageId, OnUnknown, PermitPolicy};
 use hongyan_store::sqlite::{AT_A_START, Depth, Looked, SqliteConfig, SqliteStore, look};
-use hongyan_store::types::{AppRecord, NewMessage};
+use hongyan_store::types::{AppRecord, NewMessage, Origin};
 use hongyan_store::{Store, StoreError};
 use hongyan_wechat::AppId;
 
@@ -47,6 +47,7 @@ async fn database(dir: &Path) -> (PathBuf, Vec<MessageId>) {
                 collapse_key: None,
                 accepted_at: NOW,
                 accepted_by: None,
+                origin: Origin::default(),
                 start: None,
             }
         })

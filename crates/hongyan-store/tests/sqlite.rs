@@ -11,7 +11,7 @@ use hongyan_ledger::units::Units;
 use hongyan_ledger::{Channel, Lane, MessageId, MessageState, OnUnknown, PermitPolicy};
 use hongyan_store::conformance::{self, Database};
 use hongyan_store::sqlite::{Depth, Looked, SqliteConfig, SqliteStore, look};
-use hongyan_store::types::{Accepted, AppRecord, FeedCursor, Idempotency, MessageFilter, NewMessage};
+use hongyan_store::types::{Accepted, AppRecord, FeedCursor, Idempotency, MessageFilter, NewMessage, Origin};
 use hongyan_store::{Store, StoreError};
 
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
@@ -66,6 +66,7 @@ fn message(ids: &IdMaker, openid: &str) -> NewMessage {
         own_permit: None,
         accepted_at: NOW,
         accepted_by: None,
+        origin: Origin::default(),
         start: None,
     }
 }

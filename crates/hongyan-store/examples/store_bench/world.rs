@@ -12,7 +12,7 @@ use hongyan_ledger::{Channel, Lane, OnUnknown, PermitKind, PermitPolicy};
 use hongyan_store::Store;
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_store::types::{
-    Accepted, AppRecord, Epoch, Idempotency, NewMessage, NewPermit, Reach, WebhookRecord,
+    Accepted, AppRecord, Epoch, Idempotency, NewMessage, NewPermit, Origin, Reach, WebhookRecord,
 };
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 
@@ -151,6 +151,11 @@ impl World {
             own_permit: None,
             accepted_at: now,
             accepted_by: None,
+            // As long as the id that the gateway makes.
+            origin: Origin {
+                request_id: Some(format!("{:032x}", scrambled(id.as_bytes().iter())).into()),
+                ..Origin::default()
+            },
             start: Some(self.epochs[Lane::of(&self.appid, user).index()]),
         }
     }

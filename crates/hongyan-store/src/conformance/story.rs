@@ -8,7 +8,7 @@ use super::check::checks;
 use super::events::{happens, report, taken};
 use super::webhooks::tried;
 use super::world::{START, World, after, user};
-use crate::types::{ActorKind, CallerId, DeliveryState as D, KeyRecord, MessageStory, NewMessage};
+use crate::types::{ActorKind, CallerId, DeliveryState as D, KeyRecord, MessageStory, NewMessage, Origin};
 
 checks![
     a_story_has_the_events_about_the_message_and_no_others,
@@ -16,6 +16,7 @@ checks![
     a_delivery_is_found_among_many_events,
     a_story_names_the_messages_that_it_replaced,
     a_message_names_from_whom_it_was_accepted,
+    a_message_keeps_the_request_and_the_trace_that_it_comes_from,
 ];
 
 async fn story(world: &World, id: MessageId) -> MessageStory {
@@ -121,6 +122,45 @@ async fn a_story_names_the_messages_that_it_replaced(world: World) {
     assert_eq!(story(&world, second).await.replaced, [first]);
     assert_eq!(story(&world, third).await.replaced, [second]);
     assert_eq!(story(&world, second).await.detail.message.replaced_by, Some(third));
+}
+
+async fn a_message_keeps_the_request_and_the_trace_that_it_comes_from(world: World) {
+    let all = world.listen(&[T::MessageSent, T::MessageFailed]).await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let origin = Origin { request_id: Some("r-1".into()), traceparent: Some(trace.into()) };
+    world.subscribe(&user(1), 1).await;
+    let now = NewMessage { origin: origin.clone(), ..world.message(&user(1), START) };
+    let first = world.send(now).await;
+    assert_eq!(first.origin, origin);
+    assert_eq!(world.detail(first.id).await.origin, origin);
+    world.answered(&first, 0, after(1)).await;
+    // A message that waits for its time is read again from the store.
+    world.subscribe(&user(4), 1).await;
+    let later = NewMessage { origin: origin.clone(), send_at: after(60), ..world.message(&user(4), START) };
+    world.begin(later).await;
+    assert_eq!(world.claim(&user(4), after(61)).await.claimed[0].origin, origin);
+    // Without a permit a message fails.
+    let untraced = Origin { traceparent: None, ..origin.clone() };
+    world.begin(NewMessage { origin: untraced, ..world.message(&user(2), START) }).await;
+    world.begin(world.message(&user(3), START)).await;
+    let told: Vec<_> = world
+        .fed(all)
+        .await
+        .into_iter()
+        .map(|event| {
+            let data: serde_json::Value = serde_json::from_str(&event.data).unwrap();
+            (event.kind, data["request_id"].as_str().map(str::to_owned), event.traceparent)
+        })
+        .collect();
+    let id = Some("r-1".to_owned());
+    assert_eq!(
+        told,
+        [
+            (T::MessageSent, id.clone(), Some(trace.to_owned())),
+            (T::MessageFailed, id, None),
+            (T::MessageFailed, None, None)
+        ]
+    );
 }
 
 async fn a_message_names_from_whom_it_was_accepted(world: World) {

@@ -18,7 +18,7 @@ use super::heard::{Heard, Heeded};
 use crate::Store;
 use crate::types::{
     Accepted, Acquired, AppRecord, ClaimBatch, Claimed, Epoch, FeedCursor, Granted, MessageDetail,
-    MessageFilter, MessageView, NewMessage, NewPermit, Settled, Settlement,
+    MessageFilter, MessageView, NewMessage, NewPermit, Origin, Settled, Settlement,
 };
 
 /// When every check begins.
@@ -172,6 +172,7 @@ impl World {
             own_permit: None,
             accepted_at: now,
             accepted_by: None,
+            origin: Origin::default(),
             start: Some(self.epoch(Lane::of(&appid(), openid))),
         }
     }

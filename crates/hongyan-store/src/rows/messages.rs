@@ -9,7 +9,7 @@ use hongyan_wechat::{AppId, Errcode, TemplateId};
 
 use super::user::User;
 use crate::row_error::RowResult;
-use crate::types::{AttemptView, CallerNumber, Idempotency, MessageView, ResolutionView, Settlement};
+use crate::types::{AttemptView, CallerNumber, Idempotency, MessageView, Origin, ResolutionView, Settlement};
 
 /// A message as it is stored.
 #[derive(Debug, Clone)]
@@ -121,6 +121,7 @@ pub(crate) struct SentMessage {
     pub(crate) channel: Channel,
     pub(crate) reference: Option<String>,
     pub(crate) accepted_at: UnixMillis,
+    pub(crate) origin: Origin,
 }
 
 /// Questions about messages, and writes of messages.
@@ -131,8 +132,11 @@ pub(crate) trait MessageRows {
     /// One message; `None` also for an id that was never made here.
     fn message(&self, id: MessageId) -> RowResult<Option<MessageRow>>;
 
-    /// The request body of a message.
-    fn body(&self, row: &MessageRow) -> RowResult<Vec<u8>>;
+    /// The request body of a message, and where the message comes from.
+    fn body(&self, row: &MessageRow) -> RowResult<(Vec<u8>, Origin)>;
+
+    /// Where a message comes from.
+    fn origin(&self, row: &MessageRow) -> RowResult<Origin>;
 
     /// Writes a new message. Its idempotency key is written with it, and is not read again with the message.
     fn insert_message(
@@ -140,6 +144,7 @@ pub(crate) trait MessageRows {
         row: &MessageRow,
         key: Option<&Idempotency>,
         accepted_by: Option<CallerNumber>,
+        origin: &Origin,
         body: &[u8],
     ) -> RowResult<()>;
 

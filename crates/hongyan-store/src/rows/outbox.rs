@@ -52,12 +52,13 @@ pub(crate) trait OutboxRows {
     /// Whether any webhook wants such an event. This is asked for every event.
     fn is_wanted(&self, kind: EventType, app: Option<&AppId>) -> RowResult<bool>;
 
-    /// Writes an event under the next number, with `data` as JSON.
+    /// Writes an event under the next number, with `data` as JSON. `traceparent`: of the message that the event is about.
     fn insert_webhook_event(
         &self,
         kind: EventType,
         about: About<'_>,
         at: UnixMillis,
         data: &str,
+        traceparent: Option<&str>,
     ) -> RowResult<WebhookEventId>;
 }

@@ -23,6 +23,7 @@ impl OutboxRows for Transaction<'_> {
         about: About<'_>,
         at: UnixMillis,
         data: &str,
+        traceparent: Option<&str>,
     ) -> RowResult<WebhookEventId> {
         let number = self.memory.outbox.next_number(|| webhooks::last_number(self))?;
         if number > WebhookEventId::MAX_NUMBER {
@@ -31,8 +32,8 @@ impl OutboxRows for Transaction<'_> {
         let id = self.memory.outbox.ids.webhook_event(number, at);
         change(
             self,
-            "INSERT INTO webhook_events (number, id, type, appid, subject, webhook, created_at, data) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO webhook_events (number, id, type, appid, subject, webhook, created_at, data, \
+             traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 number,
                 id.as_bytes(),
@@ -42,6 +43,7 @@ impl OutboxRows for Transaction<'_> {
                 about.webhook(),
                 at.0,
                 data,
+                traceparent,
             ],
         )?;
         Ok(id)

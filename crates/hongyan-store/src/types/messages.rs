@@ -10,7 +10,7 @@ use hongyan_ledger::{
 use hongyan_wechat::{AppId, Errcode, OpenId, TemplateId};
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, CallerNumber, NewPermit, ResolutionView};
+use super::{Actor, CallerNumber, NewPermit, Origin, ResolutionView};
 
 use super::pages::LOOK_AT;
 
@@ -62,6 +62,8 @@ pub struct NewMessage {
     pub accepted_at: UnixMillis,
     /// From whom it was accepted; `None`: not known.
     pub accepted_by: Option<CallerNumber>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Dispatch has a free slot for the message, on the node that acquired the user's lane under this epoch. If the epoch is
     /// still current and everything else allows it, the message is stored as `sending` at once.
     pub start: Option<Epoch>,
@@ -131,6 +133,8 @@ pub struct Claimed {
     pub epoch: Epoch,
     /// The message went through the app's open breaker, to find out whether WeChat answers again.
     pub is_probe: bool,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 impl Claimed {
@@ -328,6 +332,8 @@ pub struct MessageDetail {
     pub message: MessageView,
     /// From whom it was accepted; `None`: not known.
     pub accepted_by: Option<Actor>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// WeChat's request body.
     pub body: Vec<u8>,
     /// Its attempts, first to last.

@@ -93,6 +93,8 @@ pub struct Delivery {
     pub created_at: UnixMillis,
     /// Its data, as JSON.
     pub data: String,
+    /// The parent of the delivery's spans, if the event is about a traced message.
+    pub traceparent: Option<String>,
     /// How often it was tried.
     pub tries: u32,
     /// When it was first tried.

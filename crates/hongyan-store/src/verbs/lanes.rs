@@ -108,7 +108,8 @@ pub(crate) fn acquire(
     let epoch = change_hands(rows, lane, Some(node))?;
     let sending = rows.sending(lane)?.into_iter().map(|row| {
         let permit = row.permit.map(|id| rows.present_permit(&row.user, id)).transpose()?;
-        Ok(left_behind(&row, permit, rows.body(&row)?.into(), epoch))
+        let (body, origin) = rows.body(&row)?;
+        Ok(left_behind(&row, permit, (body.into(), origin), epoch))
     });
     Ok(Some(Acquired {
         epoch,

@@ -11,7 +11,7 @@ use super::super::world::{appid, template, user};
 use super::rules::{Message, lane};
 use super::run::Run;
 use super::verbs::{Offer, Wish};
-use crate::types::{Accepted, Idempotency, NewMessage, NewPermit};
+use crate::types::{Accepted, Idempotency, NewMessage, NewPermit, Origin};
 
 impl Run {
     pub(super) fn new_permit(&self, number: usize, offer: Offer) -> NewPermit {
@@ -69,6 +69,7 @@ impl Run {
             accepted_at: now,
             collapse_key: wish.collapse.map(|key| format!("about {key}")),
             accepted_by: None,
+            origin: Origin::default(),
             start: room.then(|| self.world.epoch(lane(wish.user))),
         }
     }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 use super::cells::{Cells, many, one};
 use super::row_error::{RowError, RowResult};
 use crate::rows::{MessageRow, User};
-use crate::types::ResolutionView;
+use crate::types::{Origin, ResolutionView};
 
 pub(super) mod explain;
 mod port;
@@ -76,15 +76,31 @@ fn find(db: &Connection, id: MessageId) -> RowResult<Option<MessageRow>> {
     )
 }
 
-/// The request body of a message.
-fn body(db: &Connection, row: &MessageRow) -> RowResult<Vec<u8>> {
+/// The request body of a message, and where the message comes from.
+fn body(db: &Connection, row: &MessageRow) -> RowResult<(Vec<u8>, Origin)> {
     one(
         db,
-        "SELECT body FROM messages WHERE lane = ? AND id = ?",
+        "SELECT body, origin FROM messages WHERE lane = ? AND id = ?",
         params![row.user.lane.number(), row.id.as_bytes()],
-        |cells| cells.raw(),
+        |cells| Ok((cells.raw()?, origin(cells)?)),
     )?
     .ok_or_else(|| RowError::corrupt(format!("{} has no body", row.id)))
+}
+
+/// Where a message comes from.
+fn origin_of(db: &Connection, row: &MessageRow) -> RowResult<Origin> {
+    let found = one(
+        db,
+        "SELECT origin FROM messages WHERE lane = ? AND id = ?",
+        params![row.user.lane.number(), row.id.as_bytes()],
+        origin,
+    )?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Reads where a message comes from. The column lies behind the body, so that only who asks for it reads it.
+fn origin(cells: &mut Cells<'_>) -> RowResult<Origin> {
+    Ok(Origin::read(cells.raw::<Option<String>>()?.as_deref()))
 }
 
 /// The resolutions of a message, first to last.

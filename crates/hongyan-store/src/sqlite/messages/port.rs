@@ -12,10 +12,10 @@ use super::super::cells::{Cells, change, many, one, outcome_code};
 use super::super::memory::Transaction;
 use super::super::row_error::{RowError, RowResult};
 use super::super::user_entries::{self, is_of_user};
-use super::{body, columns, find, newest, read, resolutions};
+use super::{body, columns, find, newest, origin, origin_of, read, resolutions};
 use crate::rows::messages::{KnownKey, SentMessage};
 use crate::rows::{MessageRow, MessageRows, User};
-use crate::types::{AttemptView, CallerNumber, Idempotency, ResolutionView, Settlement};
+use crate::types::{AttemptView, CallerNumber, Idempotency, Origin, ResolutionView, Settlement};
 
 impl MessageRows for Transaction<'_> {
     fn key_of(&self, user: &User, key: &Idempotency) -> RowResult<Option<KnownKey>> {
@@ -40,8 +40,12 @@ impl MessageRows for Transaction<'_> {
         find(self, id)
     }
 
-    fn body(&self, row: &MessageRow) -> RowResult<Vec<u8>> {
+    fn body(&self, row: &MessageRow) -> RowResult<(Vec<u8>, Origin)> {
         body(self, row)
+    }
+
+    fn origin(&self, row: &MessageRow) -> RowResult<Origin> {
+        origin_of(self, row)
     }
 
     fn insert_message(
@@ -49,6 +53,7 @@ impl MessageRows for Transaction<'_> {
         row: &MessageRow,
         key: Option<&Idempotency>,
         accepted_by: Option<CallerNumber>,
+        origin: &Origin,
         body: &[u8],
     ) -> RowResult<()> {
         change(
@@ -56,8 +61,8 @@ impl MessageRows for Transaction<'_> {
             concat!(
                 "INSERT INTO messages (",
                 columns!(),
-                ", key_hash, fingerprint, body, accepted_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-                 ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?, ?)"
+                ", key_hash, fingerprint, body, accepted_by, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+                 ?, ?, ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, ?, NULL, ?, ?, ?, ?, ?)"
             ),
             params![
                 row.id.as_bytes(),
@@ -88,6 +93,7 @@ impl MessageRows for Transaction<'_> {
                 key.map(|key| &key.fingerprint[..]),
                 body,
                 accepted_by.map(|caller| caller.0),
+                origin.stored(),
             ],
         )?;
         user_entries::insert(self, row, key)?;
@@ -307,7 +313,7 @@ impl MessageRows for Transaction<'_> {
     fn sent_message(&self, user: &User, id: MessageId) -> RowResult<Option<SentMessage>> {
         one(
             self,
-            "SELECT template, channel, reference, accepted_at FROM messages WHERE lane = ? AND id = ?",
+            "SELECT template, channel, reference, accepted_at, origin FROM messages WHERE lane = ? AND id = ?",
             params![user.lane.number(), id.as_bytes()],
             |cells: &mut Cells<'_>| {
                 Ok(SentMessage {
@@ -315,6 +321,7 @@ impl MessageRows for Transaction<'_> {
                     channel: cells.coded(Channel::from_code)?,
                     reference: cells.raw()?,
                     accepted_at: cells.moment()?,
+                    origin: origin(cells)?,
                 })
             },
         )

@@ -115,7 +115,7 @@ pub(in crate::sqlite) fn views(db: &Connection, ids: &[MessageId]) -> RowResult<
 /// Carries out [`crate::Store::message`].
 pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> RowResult<Option<MessageDetail>> {
     let Some(row) = find(db, id)? else { return Ok(None) };
-    let body = body(db, &row)?;
+    let (body, origin) = body(db, &row)?;
     let accepted_by = callers::of_message(db, &row)?;
     let mut attempts = many(
         db,
@@ -134,7 +134,7 @@ pub(in crate::sqlite) fn message(db: &Connection, id: MessageId) -> RowResult<Op
     )?;
     attempts.extend(row.last_attempt());
     let resolutions = resolutions(db, &row)?;
-    Ok(Some(MessageDetail { message: row.into_view(), accepted_by, body, attempts, resolutions }))
+    Ok(Some(MessageDetail { message: row.into_view(), accepted_by, origin, body, attempts, resolutions }))
 }
 
 /// How many of a user's messages are looked at, to find those that a message replaced.

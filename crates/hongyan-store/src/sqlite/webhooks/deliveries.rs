@@ -33,7 +33,7 @@ pub(in crate::sqlite) fn feed(
     let is_any_pending = is_anything_pending(db, webhook.number)?;
     let looked = many(
         db,
-        "SELECT event.id, event.type, event.subject, event.created_at, event.data, event.appid, event.webhook, \
+        "SELECT event.id, event.type, event.subject, event.created_at, event.data, event.traceparent, event.appid, event.webhook, \
          CASE WHEN ?4 THEN \
             EXISTS (SELECT 1 FROM webhook_deliveries AS other WHERE other.webhook = ?1 \
                     AND other.subject = event.subject AND other.state = 0) ELSE 0 END \
@@ -46,6 +46,7 @@ pub(in crate::sqlite) fn feed(
                 subject: cells.raw()?,
                 created_at: cells.moment()?,
                 data: cells.raw()?,
+                traceparent: cells.raw()?,
                 tries: 0,
                 first_at: None,
                 is_behind: false,
@@ -84,7 +85,7 @@ pub(in crate::sqlite) fn due(
     let Some(webhook) = find(db, id)? else { return Ok(Vec::new()) };
     many(
         db,
-        "SELECT event.id, event.type, event.subject, event.created_at, event.data, \
+        "SELECT event.id, event.type, event.subject, event.created_at, event.data, event.traceparent, \
          delivery.tries, delivery.first_at \
          FROM webhook_deliveries AS delivery INDEXED BY webhook_deliveries_due \
          JOIN webhook_events AS event ON event.number = delivery.event \
@@ -97,6 +98,7 @@ pub(in crate::sqlite) fn due(
                 subject: cells.raw()?,
                 created_at: cells.moment()?,
                 data: cells.raw()?,
+                traceparent: cells.raw()?,
                 tries: cells.raw()?,
                 first_at: cells.moment_or_none()?,
                 is_behind: false,

@@ -57,12 +57,13 @@ fn accept_one(rows: &impl Rows, new: &NewMessage, start: Option<Epoch>) -> RowRe
     };
     match take_turn(rows, &mut row, epoch.is_some(), now)? {
         Turn::Send(going) => {
-            in_flight = epoch.map(|epoch| claimed(&row, going, new.body.clone(), epoch));
+            in_flight =
+                epoch.map(|epoch| claimed(&row, going, (new.body.clone(), new.origin.clone()), epoch));
         }
         Turn::Later => hold_if_wanted(rows, &mut row, new, now)?,
         Turn::End(_) => row.permit = None,
     }
-    insert(rows, &mut row, new.idempotency.as_ref(), new.accepted_by, &new.body)?;
+    insert(rows, &mut row, new.idempotency.as_ref(), new.accepted_by, &new.origin, &new.body)?;
     if let Some(own) = &new.own_permit {
         share_the_rest(rows, &row, own, now)?;
     }

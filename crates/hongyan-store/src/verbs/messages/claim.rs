@@ -38,8 +38,8 @@ pub(crate) fn claim(
         match take_turn(rows, &mut row, true, now)? {
             Turn::Send(going) => {
                 save(rows, &mut row)?;
-                let body = rows.body(&row)?;
-                batch.claimed.push(claimed(&row, going, body.into(), epoch));
+                let (body, origin) = rows.body(&row)?;
+                batch.claimed.push(claimed(&row, going, (body.into(), origin), epoch));
             }
             Turn::Later => {
                 debug_assert!(

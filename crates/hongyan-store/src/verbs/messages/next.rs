@@ -59,8 +59,8 @@ pub(super) fn hand_on(
         match take_turn(rows, &mut head, true, now)? {
             Turn::Send(going) => {
                 save(rows, &mut head)?;
-                let body = rows.body(&head)?;
-                handed.next = Some(claimed(&head, going, body.into(), epoch));
+                let (body, origin) = rows.body(&head)?;
+                handed.next = Some(claimed(&head, going, (body.into(), origin), epoch));
                 break;
             }
             Turn::Later => {

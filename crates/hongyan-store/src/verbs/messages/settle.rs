@@ -112,12 +112,14 @@ fn tell_sent(rows: &impl Rows, settlement: &Settlement, user: &User) -> RowResul
         template: &sent.template,
         channel: sent.channel,
         reference: sent.reference.as_deref(),
+        request_id: sent.origin.request_id.as_deref(),
         state: MessageState::Sent,
         reason: None,
         attempt_count: settlement.attempt,
         accepted_at: sent.accepted_at,
     };
-    outbox::store(rows, EventType::MessageSent, About::User(user), settlement.ended_at, &data)?;
+    let trace = sent.origin.traceparent.as_deref();
+    outbox::store(rows, EventType::MessageSent, About::User(user), settlement.ended_at, &data, trace)?;
     Ok(())
 }
 

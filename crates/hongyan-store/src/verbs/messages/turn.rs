@@ -12,7 +12,7 @@ use super::super::permits;
 use super::wake::{pass_on, wake_waiting};
 use crate::row_error::RowResult;
 use crate::rows::{MessageRow, Rows};
-use crate::types::{Claimed, ClaimedPermit, Ended, Epoch};
+use crate::types::{Claimed, ClaimedPermit, Ended, Epoch, Origin};
 
 /// An app's gate. An app that does not exist (any more) sends nothing.
 fn gate(rows: &impl Rows, appid: &AppId) -> RowResult<AppGate> {
@@ -158,9 +158,10 @@ fn archive_attempt(rows: &impl Rows, row: &mut MessageRow) -> RowResult<()> {
     Ok(())
 }
 
-/// A message that is `sending`, as dispatch needs it.
-pub(super) fn claimed(row: &MessageRow, going: Going, body: Arc<[u8]>, epoch: Epoch) -> Claimed {
+/// A message that is `sending`, as dispatch needs it. `content`: its body, and where it comes from.
+pub(super) fn claimed(row: &MessageRow, going: Going, content: (Arc<[u8]>, Origin), epoch: Epoch) -> Claimed {
     let Going { permit, is_probe } = going;
+    let (body, origin) = content;
     Claimed {
         id: row.id,
         appid: row.user.appid.clone(),
@@ -182,6 +183,7 @@ pub(super) fn claimed(row: &MessageRow, going: Going, body: Arc<[u8]>, epoch: Ep
         maybe_delivered: row.maybe_delivered,
         epoch,
         is_probe,
+        origin,
     }
 }
 
@@ -189,8 +191,8 @@ pub(super) fn claimed(row: &MessageRow, going: Going, body: Arc<[u8]>, epoch: Ep
 pub(crate) fn left_behind(
     row: &MessageRow,
     permit: Option<Permit>,
-    body: Arc<[u8]>,
+    content: (Arc<[u8]>, Origin),
     epoch: Epoch,
 ) -> Claimed {
-    claimed(row, Going { permit, is_probe: false }, body, epoch)
+    claimed(row, Going { permit, is_probe: false }, content, epoch)
 }

@@ -6,7 +6,7 @@ use super::super::{outbox, tallies};
 use crate::row_error::{RowError, RowResult};
 use crate::rows::{MessageRow, Rows};
 use crate::signals::Moved;
-use crate::types::{CallerNumber, Idempotency};
+use crate::types::{CallerNumber, Idempotency, Origin};
 
 /// One message that must exist.
 pub(super) fn load(rows: &impl Rows, id: MessageId) -> RowResult<MessageRow> {
@@ -20,9 +20,10 @@ pub(super) fn insert(
     row: &mut MessageRow,
     key: Option<&Idempotency>,
     accepted_by: Option<CallerNumber>,
+    origin: &Origin,
     body: &[u8],
 ) -> RowResult<()> {
-    rows.insert_message(row, key, accepted_by, body)?;
+    rows.insert_message(row, key, accepted_by, origin, body)?;
     tallies::accepted(rows, row);
     written(rows, row)
 }

@@ -89,7 +89,7 @@ fn disable(rows: &impl Rows, webhook: &WebhookRow, reason: DisabledReason, now: 
             reason,
             failing_since: webhook.record.health.failing_since,
         };
-        outbox::store(rows, EventType::WebhookDisabled, About::Webhook(webhook.number), now, &data)?;
+        outbox::store(rows, EventType::WebhookDisabled, About::Webhook(webhook.number), now, &data, None)?;
     }
     Ok(())
 }

@@ -92,5 +92,5 @@ pub(crate) fn test(rows: &impl Rows, id: WebhookId, now: UnixMillis) -> RowResul
     let Some(webhook) = rows.webhook(id)? else { return Ok(None) };
     end_rest(rows, &webhook)?;
     let about = About::Webhook(webhook.number);
-    outbox::store(rows, EventType::WebhookTest, about, now, &TestData { webhook: id }).map(Some)
+    outbox::store(rows, EventType::WebhookTest, about, now, &TestData { webhook: id }, None).map(Some)
 }
