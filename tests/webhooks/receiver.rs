@@ -34,6 +34,7 @@ pub struct Received {
     pub timestamp: String,
     pub signature: String,
     pub content_type: String,
+    pub headers: HeaderMap,
     pub text: String,
     pub body: Value,
     /// The status of the answer.
@@ -160,6 +161,7 @@ async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, bytes: Bytes)
             timestamp: header("webhook-timestamp"),
             signature: header("webhook-signature"),
             content_type: header("content-type"),
+            headers: headers.clone(),
             text,
             body,
             status: status.unwrap_or(0),

@@ -26,6 +26,7 @@ use crate::report::Report;
 use crate::slots::Slots;
 use crate::state::silence::Silence;
 use crate::stop::Stop;
+use crate::traces::Traces;
 use crate::vault::Vault;
 use crate::webhooks::AddressRules;
 
@@ -85,6 +86,8 @@ pub struct Parts {
     pub rates: Arc<Rates>,
     /// The places for calls to WeChat that are not sends.
     pub outgoing: Outgoing,
+    /// Makes spans.
+    pub traces: Traces,
     /// Whether the gateway is stopping.
     pub stop: Stop,
 }

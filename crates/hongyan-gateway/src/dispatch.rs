@@ -18,6 +18,7 @@ use crate::job::{Done, Job};
 use crate::slots::Slots;
 use crate::state::owned::{MaySend, Owned};
 use crate::token::TokenError;
+use crate::traces::{Span, Traces};
 
 /// Hands jobs to the workers.
 #[derive(Clone)]
@@ -35,11 +36,13 @@ impl Dispatch {
         owned: &Owned,
         apps: &Apps,
         wechat: &Client,
+        traces: &Traces,
         done: &mpsc::Sender<Done>,
     ) -> Self {
         let (jobs, queue) = flume::unbounded();
         for _ in 0..workers {
-            tokio::spawn(work(queue.clone(), owned.clone(), apps.clone(), wechat.clone(), done.clone()));
+            let sender = Sender { apps: apps.clone(), wechat: wechat.clone(), traces: traces.clone() };
+            tokio::spawn(work(queue.clone(), owned.clone(), sender, done.clone()));
         }
         Self { jobs, slots }
     }
@@ -51,11 +54,17 @@ impl Dispatch {
     }
 }
 
+/// What a worker sends with.
+struct Sender {
+    apps: Apps,
+    wechat: Client,
+    traces: Traces,
+}
+
 async fn work(
     queue: flume::Receiver<Job>,
     owned: Owned,
-    apps: Apps,
-    wechat: Client,
+    Sender { apps, wechat, traces }: Sender,
     done: mpsc::Sender<Done>,
 ) {
     let mut changed = owned.watch();
@@ -69,11 +78,38 @@ async fn work(
                 MaySend::NotYet => drop(changed.changed().await),
             }
         }
+        let span = begin_span(&traces, &job.claimed);
         let (outcome, evidence) = attempt(&job.claimed, &apps, &wechat).await;
+        end_span(span, &outcome);
         reach(DISPATCH_AFTER_ANSWER);
         if done.send(Done { job, outcome, evidence }).await.is_err() {
             return;
         }
+    }
+}
+
+/// The span of an attempt, if its message is traced.
+fn begin_span(traces: &Traces, claimed: &Claimed) -> Span {
+    let path = match claimed.channel {
+        Channel::Legacy => "/cgi-bin/message/wxopen/template/send",
+        Channel::Subscribe => "/cgi-bin/message/subscribe/send",
+    };
+    let mut span = traces.attempt(claimed.origin.traceparent.as_deref(), path);
+    span.text("hongyan.message.id", claimed.id);
+    span.text("hongyan.app", &claimed.appid);
+    span.number("hongyan.attempt", claimed.attempt);
+    span
+}
+
+fn end_span(mut span: Span, outcome: &Outcome) {
+    span.text("hongyan.outcome", outcome.name());
+    if let Some(errcode) = outcome.errcode() {
+        span.number("hongyan.errcode", errcode.0);
+    }
+    match outcome {
+        Outcome::Answered { errcode, .. } if errcode.0 == 0 => {}
+        Outcome::Answered { .. } => span.failed("refused"),
+        Outcome::NotSent { .. } | Outcome::Unanswered { .. } => span.failed(outcome.name()),
     }
 }
 
@@ -196,6 +232,7 @@ mod tests {
             maybe_delivered: false,
             epoch: hongyan_store::types::Epoch(1),
             is_probe: false,
+            origin: hongyan_store::types::Origin::default(),
         };
         let body: serde_json::Value = serde_json::from_slice(&request_body(&claimed)).unwrap();
         assert_eq!(body, serde_json::json!({"touser": "o1", "form_id": "form \"1\""}));

@@ -40,6 +40,9 @@ pub enum GatewayError {
         /// Why it failed.
         why: String,
     },
+    /// Traces cannot be exported.
+    #[error("otlp_endpoint: traces cannot be exported: {0}")]
+    Traces(String),
     /// The data directory cannot be used.
     #[error(
         "cannot use the data directory {path}: {why}; create the directory, or set data_dir to \

@@ -36,6 +36,8 @@
 //! | [`login`], [`user_data`] | codes, sessions; decrypting user data |
 //! | [`keys`], [`people`], [`vault`] | API keys; people at the console and what they may do; secrets at rest |
 //! | `task` | the background tasks; work that runs to its end even if nobody waits for it |
+//! | [`traces`] | spans of requests, messages, attempts and deliveries, for a collector |
+//! | `request_id`, `request_note` | the id of a request; what the door and the handlers tell each other about a request |
 //! | `pace` | the pace of background work, and of retries after a store error |
 //! | `members` | the members of a JSON object, not parsed |
 //! | `secret_cache` | a cache of keys and tokens that were looked up recently |
@@ -81,6 +83,7 @@ pub mod problem;
 pub mod reference;
 pub mod report;
 mod request_id;
+mod request_note;
 pub mod retention;
 pub mod schedule;
 pub mod service;
@@ -93,6 +96,7 @@ pub mod stop;
 pub mod templates;
 pub mod tls;
 pub mod token;
+pub mod traces;
 pub mod user_data;
 pub mod vault;
 pub mod webhooks;

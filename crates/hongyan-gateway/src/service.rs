@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::Store;
 use hongyan_store::types::Node;
 use hongyan_wechat::{AppId, Client, ClientConfig};
 use tokio::sync::mpsc;
+use tracing::Level;
 
 use crate::apps::{Apps, AppsOptions};
 use crate::callbacks::refusals::Refusals;
-use crate::callbacks::{EventWorker, SilenceWatch};
 use crate::callers::Callers;
 use crate::config::Settings;
 use crate::context::{Context, Parts};
@@ -22,7 +23,7 @@ use crate::dispatch::Dispatch;
 use crate::door::limits::Limits;
 use crate::door::outgoing::Outgoing;
 use crate::door::rates::Rates;
-use crate::door::{Door, Listeners};
+use crate::door::{Door, Listeners, Rules};
 use crate::error::GatewayError;
 use crate::gateway_tokens::GatewayTokens;
 use crate::health::Health;
@@ -32,11 +33,10 @@ use crate::keys::Keys;
 use crate::lanes::{LaneChanges, Lanes};
 use crate::opening::{self, look_at_the_database, open_vault};
 use crate::people::{Sessions, UserHeader};
-use crate::probe::Prober;
 use crate::quotas::Quotas;
 use crate::report::Report;
+use crate::request_note::note_route;
 use crate::retention::Retention;
-use crate::schedule::Scheduler;
 use crate::secret_cache::Revocations;
 use crate::settle::Settler;
 use crate::setup::{Applier, Setup};
@@ -47,10 +47,11 @@ use crate::state::silence::Silence;
 use crate::state::timers::Timers;
 use crate::stop::Stop;
 use crate::task::Tasks;
-use crate::templates::TemplateSyncer;
+use crate::traces::Traces;
 use crate::vault::Vault;
-use crate::webhooks::{AddressRules, DeliveryContext, Expiring, WebhookDispatcher};
 use crate::{api, callbacks, facade, random, webhooks};
+
+mod parts;
 
 /// A running gateway.
 pub struct Gateway {
@@ -138,10 +139,15 @@ impl Gateway {
 
     /// All routes.
     pub fn router(&self) -> Router {
-        api::router(self.context.clone())
+        let router = api::router(self.context.clone())
             .merge(facade::router(self.context.clone()))
             .merge(callbacks::router(self.context.clone()))
-            .merge(self.pages.clone())
+            .merge(self.pages.clone());
+        if self.context.traces.are_on() || tracing::enabled!(target: "request", Level::DEBUG) {
+            router.layer(from_fn(note_route))
+        } else {
+            router
+        }
     }
 
     /// Also serves these pages. The limits of the gateway's door apply to them too.
@@ -166,18 +172,11 @@ impl Gateway {
         listeners: impl Into<Listeners>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), GatewayError> {
-        let Parts { settings, stop: signal, limits, rates, .. } = &*self.context;
+        let Parts { settings, stop: signal, limits, rates, traces, .. } = &*self.context;
         let (drain, delay) =
             (Duration::from_secs(settings.drain_seconds), Duration::from_secs(settings.stop_delay_seconds));
-        let door = Door::open(
-            settings,
-            signal,
-            limits,
-            rates,
-            listeners.into(),
-            &self.router(),
-            self.admin_router(),
-        );
+        let rules = Rules { settings, stop: signal, limits, rates, traces };
+        let door = Door::open(&rules, listeners.into(), &self.router(), self.admin_router());
         stop.await;
         signal.announce();
         if !delay.is_zero() {
@@ -209,6 +208,7 @@ impl Gateway {
             );
         }
         self.context.lanes.leave().await;
+        self.context.traces.close().await;
         if self.closes_store {
             self.context.store.close().await;
         }
@@ -228,6 +228,7 @@ struct Core {
     ids: Arc<IdMaker>,
     report: Report,
     limits: Limits,
+    traces: Traces,
     stop: Stop,
     slots: Slots,
     owned: Owned,
@@ -262,8 +263,10 @@ impl Core {
         let (report, silence) = (Report::new(), Silence::default());
         // The gateway did not receive pushes before this start.
         silence.may_have_missed(clock.now());
+        let limits = Limits::new(&report);
         let core = Self {
-            limits: Limits::new(&report),
+            traces: Traces::start(&settings, &limits).map_err(GatewayError::Traces)?,
+            limits,
             slots: Slots::new(settings.max_in_flight),
             owned: Owned::new(machine.clone()),
             ids: Arc::default(),
@@ -308,6 +311,7 @@ impl Core {
             &self.owned,
             &self.apps,
             &self.wechat,
+            &self.traces,
             &done,
         );
         let settler = Settler {
@@ -350,6 +354,7 @@ impl Core {
             owned: self.owned.clone(),
             dispatch,
             stop: self.stop.clone(),
+            traces: self.traces.clone(),
         };
         self.keep_apps(&mut tasks, unread);
         self.work_on_callbacks(&mut tasks, &intake);
@@ -396,6 +401,7 @@ impl Core {
             store: self.store,
             clock: self.clock,
             limits: self.limits,
+            traces: self.traces,
             stop: self.stop,
         };
         Ok(Gateway {
@@ -404,90 +410,6 @@ impl Core {
             tasks: tasks.running,
             closes_store: false,
         })
-    }
-
-    fn scheduler(&self, dispatch: &Dispatch) -> Scheduler {
-        Scheduler {
-            store: Arc::clone(&self.store),
-            clock: self.clock.clone(),
-            timers: self.timers.clone(),
-            owned: self.owned.clone(),
-            dispatch: dispatch.clone(),
-        }
-    }
-
-    /// Starts the parts that maintain apps, their tokens and their templates.
-    fn keep_apps(&self, tasks: &mut Tasks, unread: Vec<AppId>) {
-        let (apps, owned) = (self.apps.clone(), self.owned.clone());
-        tasks.spawn(async move |stop| {
-            tokio::select! {
-                () = apps.clone().keep_fresh(owned) => {}
-                () = apps.keep_current() => {}
-                () = stop.stopping() => {}
-            }
-        });
-        let prober = Prober {
-            store: Arc::clone(&self.store),
-            apps: self.apps.clone(),
-            clock: self.clock.clone(),
-            owned: self.owned.clone(),
-        };
-        tasks.spawn(|stop| prober.run(stop));
-        let template_syncer = TemplateSyncer {
-            apps: self.apps.clone(),
-            clock: self.clock.clone(),
-            period: Duration::from_secs(self.settings.template_sync_seconds),
-            owned: self.owned.clone(),
-            unread,
-        };
-        tasks.spawn(|stop| template_syncer.run(stop));
-    }
-
-    /// Starts the parts that process WeChat's pushes, and the lack of pushes.
-    fn work_on_callbacks(&self, tasks: &mut Tasks, intake: &Intake) {
-        let worker = EventWorker {
-            store: Arc::clone(&self.store),
-            apps: self.apps.clone(),
-            clock: self.clock.clone(),
-            ids: Arc::clone(&self.ids),
-            timers: self.event_timers.clone(),
-            owned: self.owned.clone(),
-        };
-        tasks.spawn(|stop| worker.run(stop));
-        let watch = SilenceWatch {
-            silence: self.silence.clone(),
-            store: Arc::clone(&self.store),
-            apps: self.apps.clone(),
-            intake: intake.clone(),
-            node: Arc::clone(&self.node.name),
-            clock: self.clock.clone(),
-        };
-        tasks.spawn(|stop| watch.run(stop));
-    }
-
-    /// Starts the parts that deliver events to webhooks. Returns the rules for their addresses.
-    fn tell_webhooks(&self, tasks: &mut Tasks) -> Result<AddressRules, GatewayError> {
-        let rules = AddressRules::of(&self.settings);
-        let dispatcher = WebhookDispatcher::new(DeliveryContext {
-            store: Arc::clone(&self.store),
-            vault: Arc::clone(&self.vault),
-            clock: self.clock.clone(),
-            report: self.report.clone(),
-            client: webhooks::Client::new(rules)?,
-            changes: self.webhook_changes.clone(),
-            at_once: self.settings.webhook_connections as usize,
-            owned: self.owned.clone(),
-        });
-        tasks.spawn(|stop| dispatcher.run(stop));
-        let expiring = Expiring {
-            store: Arc::clone(&self.store),
-            clock: self.clock.clone(),
-            ahead: Duration::from_secs(u64::from(self.settings.permit_expiring_hours) * 3_600),
-            changes: self.webhook_changes.clone(),
-            owned: self.owned.clone(),
-        };
-        tasks.spawn(|stop| expiring.run(stop));
-        Ok(rules)
     }
 }
 

@@ -91,6 +91,15 @@ impl Settler {
         let now = self.clock.now();
         let effects = settle(&claimed.in_flight(), outcome, now, crate::random::unit());
         self.report.attempt_ended(&claimed.appid, outcome, now.since(claimed.claimed_at));
+        tracing::debug!(
+            message_id = %claimed.id,
+            app = %claimed.appid,
+            attempt = claimed.attempt,
+            outcome = outcome.name(),
+            errcode = outcome.errcode().map(|errcode| errcode.0),
+            request_id = claimed.origin.request_id.as_deref(),
+            "an attempt ended"
+        );
         // An overdue scheduled message of this user may be older than the next ready message. Then the next look at the lane
         // decides which message goes first.
         let is_overdue = claimed.id.lane().is_some_and(|lane| self.timers.is_timer_due(lane, now));
@@ -112,7 +121,7 @@ impl Settler {
                         return self.store_each(settlements).await;
                     };
                     tracing::error!(
-                        %error, message = %guilty.id, outcome = guilty.outcome.text(),
+                        %error, message_id = %guilty.id, outcome = guilty.outcome.text(),
                         "a message's outcome cannot be stored; after the next start the message is treated as unanswered"
                     );
                     return vec![None];
@@ -169,7 +178,8 @@ impl Settler {
             Some(_) => {}
             None => {
                 tracing::warn!(
-                    message = %claimed.id,
+                    message_id = %claimed.id,
+                    request_id = claimed.origin.request_id.as_deref(),
                     "a message's outcome came too late: the message was settled already, or another node has its lane"
                 );
             }

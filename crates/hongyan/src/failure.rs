@@ -130,6 +130,7 @@ impl From<GatewayError> for Failure {
             GatewayError::Store(error) => error.into(),
             GatewayError::Wechat(_)
             | GatewayError::Webhooks(_)
+            | GatewayError::Traces(_)
             | GatewayError::DataDir { .. }
             | GatewayError::Copy { .. } => Self::configuration(&error),
             GatewayError::Listen(_) | GatewayError::Setup { .. } => Self::run(&error),

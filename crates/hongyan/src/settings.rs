@@ -37,7 +37,22 @@ pub(crate) fn load(args: &ConfigArgs, listen: Option<SocketAddr>) -> Result<Sett
         .into_iter()
         .filter_map(|(name, value)| value.map(|value| (name.to_owned(), Value::from(value))))
         .collect();
-    config::load(file, environment(), flags)
+    config::load(file, environment().chain(standard_variables()), flags)
+}
+
+/// OpenTelemetry's standard variables, and the settings that they stand for.
+const STANDARD: [(&str, &str); 2] = [
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "HONGYAN_OTLP_ENDPOINT"),
+    ("OTEL_TRACES_SAMPLER_ARG", "HONGYAN_OTLP_SAMPLE"),
+];
+
+/// The standard variables as our own, unless our own are set.
+fn standard_variables() -> impl Iterator<Item = (String, String)> {
+    let is_off = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    STANDARD
+        .into_iter()
+        .filter(move |(_, own)| !is_off && variable(own).is_none())
+        .filter_map(|(standard, own)| Some((own.to_owned(), variable(standard)?.into_string().ok()?)))
 }
 
 /// A variable with a value: scripts unset a variable by setting it to the empty string.

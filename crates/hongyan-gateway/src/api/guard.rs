@@ -20,11 +20,12 @@ use hongyan_ledger::{EventId, KeyId, MessageId, PermitId, PersonId, TokenId, Web
 use hongyan_store::types::{NewAudit, Subject};
 use hongyan_wechat::AppId;
 use tower::Service;
+use tracing::Instrument;
 use utoipa::openapi::OpenApi;
 
 use super::caller::{Caller, Who};
 use crate::apps::GATEWAY_SECRET_PREFIX;
-use crate::audit::{self, Limiter, OK};
+use crate::audit::{self, Fields, Limiter, OK};
 use crate::context::Context;
 use crate::door::ClientAddress;
 use crate::gateway_tokens::TOKEN_PREFIX;
@@ -32,6 +33,7 @@ use crate::keys::{KEY_PREFIX, Refused, Scope};
 use crate::login::SESSION_PREFIX;
 use crate::people::{self, Person};
 use crate::problem::{AnswerCode, Problem};
+use crate::request_note::RequestNote;
 use crate::webhooks::sign::SECRET_PREFIX;
 
 /// The calls that back ends make all day. They get no line in the audit trail, unless a person makes them at the console.
@@ -124,6 +126,10 @@ impl Guard {
                 }
             },
         };
+        match &who {
+            Who::Key(key) => RequestNote::called_by(&request, key.id),
+            Who::Person(person) => RequestNote::called_by(&request, person.id),
+        }
         let Some(path) = path_of_change(&request, matches!(who, Who::Person(_))) else {
             request.extensions_mut().insert(Caller::unnoted(who));
             let Ok(response) = inner.call(request).await;
@@ -137,12 +143,14 @@ impl Guard {
             call: format!("{} {}", request.method(), path.as_str()),
             subject: named_in_path(&self.context, &mut request, &caller).await,
         };
+        let fields = Fields::default();
+        request.extensions_mut().insert(fields.clone());
         let line = match audit::begin(&*self.context.store, new).await {
-            Ok(line) => line,
+            Ok(line) => line.of_fields(fields),
             Err(error) => return Problem::from(error).into_response(),
         };
         // A task of its own, so that a change is recorded even if the caller hangs up.
-        let done = tokio::spawn(async move {
+        let change = async move {
             let Ok(response) = inner.call(request).await;
             let result = match response.extensions().get::<AnswerCode>() {
                 Some(AnswerCode(code)) => (*code).to_owned(),
@@ -154,8 +162,8 @@ impl Guard {
             subject.object = subject.object.filter(|object| is_name(&self.context, object));
             line.end(&*self.context.store, &result, subject).await;
             response
-        });
-        done.await.unwrap_or_else(|error| {
+        };
+        tokio::spawn(change.in_current_span()).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a handler panicked");
             Problem::internal().into_response()
         })
@@ -221,12 +229,14 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let guard = &self.guard;
         guard.body_limit.apply(&mut request);
+        RequestNote::routed(&request);
         let Some(scope) = guard.scope(&request) else { return Either::Left(self.inner.call(request)) };
         // A person's request begins in this process and has no API key.
         if request.extensions().get::<Arc<Person>>().is_none()
             && path_of_change(&request, false).is_none()
             && let Some(key) = guard.context.keys.recognize(request.headers(), scope)
         {
+            RequestNote::called_by(&request, key.id);
             request.extensions_mut().insert(Caller::unnoted(Who::Key(key)));
             return Either::Left(self.inner.call(request));
         }

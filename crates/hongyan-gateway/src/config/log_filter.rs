@@ -9,7 +9,7 @@ use super::closest::closest;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Modules that log: the crates of this project, and libraries whose logs help to find a fault.
-const MODULES: [&str; 19] = [
+const MODULES: [&str; 20] = [
     "audit",
     "axum",
     "h2",
@@ -25,6 +25,7 @@ const MODULES: [&str; 19] = [
     "hyper_rustls",
     "hyper_util",
     "refinery_core",
+    "request",
     "rustls",
     "tokio",
     "tower",
@@ -139,6 +140,7 @@ mod tests {
             "info,[request{app=wx1,to=o1}]=debug",
             "hongyan_gateway[send]=trace",
             "info,audit=info",
+            "info,request=debug",
         ] {
             assert_eq!(check_log_filter(filter), Ok(()), "{filter}");
         }

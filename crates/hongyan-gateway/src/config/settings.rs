@@ -12,7 +12,7 @@ use super::error::ConfigError;
 use super::row::settings;
 use super::values::{
     LogFormat, address, database, each, flag, header_name, host, log_filter, log_format, network, node_name,
-    number, path, secret, some, sqlite_path, url, zero_or,
+    number, path, ratio, secret, some, sqlite_path, url, zero_or,
 };
 
 // To add a setting, add a row here. `row.rs` says what the parts of a row mean; `values.rs` has the readers of values.
@@ -129,7 +129,7 @@ settings! {
     /// this file. The same tables may be in this file. They are applied at each start.
     setup_file: Option<PathBuf> = Unset("/etc/hongyan/setup.toml"), some(path);
 
-    /// The name of this node in the database: letters, digits, - _ and dots.
+    /// The name of this node in the database and in the log: letters, digits, - _ and dots.
     node_id: String = Default("node-1"), node_name;
 
     /// How long a node owns its users after each renewal. A node renews three times in this time, and sends nothing after it.
@@ -215,6 +215,15 @@ settings! {
 
     /// The format of the log: auto (text on a terminal, json otherwise), text, json.
     log_format: LogFormat = Default("auto"), log_format;
+
+    /// The URL of an OpenTelemetry collector that takes traces by OTLP over HTTP (protobuf); the gateway adds /v1/traces. Unset:
+    /// no traces. The standard variables OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_SERVICE_NAME and
+    /// OTEL_RESOURCE_ATTRIBUTES work, too.
+    otlp_endpoint: Option<Url> = Unset("http://127.0.0.1:4318"), some(url);
+
+    /// The share of traces that are exported, from 0 to 1. A caller that sends traceparent has decided already. Unset:
+    /// OTEL_TRACES_SAMPLER_ARG, or all.
+    otlp_sample: Option<f64> = Unset(0.1), some(ratio);
 }
 
 impl Settings {
@@ -229,5 +238,39 @@ impl Settings {
             }
             None => Ok(self.data_dir.join("hongyan.db")),
         }
+    }
+
+    /// The database as logs name it: without a user, a password and parameters.
+    pub fn shown_database(&self) -> String {
+        let Some(database) = &self.database else {
+            return format!("sqlite:{}", self.data_dir.join("hongyan.db").display());
+        };
+        match database.parse::<Url>() {
+            Ok(url) if url.has_host() => {
+                let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+                format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+            }
+            _ if database.starts_with("sqlite:") => database.clone(),
+            _ => database.split(':').next().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_shown_without_its_credentials() {
+        let shown = |database: &str| {
+            Settings { database: Some(database.to_owned()), ..Settings::default() }.shown_database()
+        };
+        assert_eq!(shown("sqlite:data/hongyan.db"), "sqlite:data/hongyan.db");
+        assert_eq!(
+            shown("postgres://hongyan:secret@db.example:6432/hongyan?password=secret"),
+            "postgres://db.example:6432/hongyan"
+        );
+        assert_eq!(shown("postgres:user=x password=secret"), "postgres");
+        assert_eq!(Settings::default().shown_database(), "sqlite:hongyan-data/hongyan.db");
     }
 }

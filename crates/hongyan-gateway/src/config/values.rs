@@ -175,6 +175,17 @@ pub(super) fn zero_or(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Taken<u6
     }
 }
 
+/// A number from 0 to 1; text in the environment.
+pub(super) fn ratio(value: &Value) -> Taken<f64> {
+    let number = match value {
+        Value::Float(number) => Some(*number),
+        Value::Integer(number @ 0..=1) => Some(*number as f64),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| (0.0..=1.0).contains(number)).ok_or_else(|| "takes a number from 0 to 1".into())
+}
+
 /// True or false; text in the environment.
 pub(crate) fn flag(value: &Value) -> Taken<bool> {
     match value {

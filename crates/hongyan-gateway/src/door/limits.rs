@@ -46,11 +46,13 @@ pub enum Limit {
     GatewayTokens,
     /// The most calls to WeChat under way, sends excluded.
     WechatCalls,
+    /// Spans that the collector of traces did not take.
+    Traces,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
         Self::Descriptors,
@@ -67,6 +69,7 @@ impl Limit {
         Self::WrongCredentials,
         Self::GatewayTokens,
         Self::WechatCalls,
+        Self::Traces,
     ];
 
     /// The name of the limit, in the metric and in the log.
@@ -88,6 +91,7 @@ impl Limit {
             Self::WrongCredentials => "wrong_credentials",
             Self::GatewayTokens => "gateway_tokens",
             Self::WechatCalls => "wechat_calls",
+            Self::Traces => "traces",
         }
     }
 }

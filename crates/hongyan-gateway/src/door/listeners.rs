@@ -19,6 +19,7 @@ use super::shared::{Clocks, Shared};
 use crate::config::Settings;
 use crate::stop::Stop;
 use crate::tls::Tls;
+use crate::traces::Traces;
 
 /// The most TLS handshakes under way. A handshake costs a connection and computing time.
 const MAX_HANDSHAKES: usize = 256;
@@ -45,6 +46,15 @@ impl From<TcpListener> for Listeners {
     }
 }
 
+/// What the door goes by.
+pub(crate) struct Rules<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) stop: &'a Stop,
+    pub(crate) limits: &'a Limits,
+    pub(crate) rates: &'a Arc<Rates>,
+    pub(crate) traces: &'a Traces,
+}
+
 /// An open door.
 pub(crate) struct Door {
     connections: Connections,
@@ -57,15 +67,8 @@ pub(crate) struct Door {
 impl Door {
     /// Accepts connections on all listeners until `stop`. `router` serves the requests; `admin` serves those that come
     /// through the listener for health and metrics.
-    pub(crate) fn open(
-        settings: &Settings,
-        stop: &Stop,
-        limits: &Limits,
-        rates: &Arc<Rates>,
-        listeners: Listeners,
-        router: &Router,
-        admin: Router,
-    ) -> Self {
+    pub(crate) fn open(rules: &Rules<'_>, listeners: Listeners, router: &Router, admin: Router) -> Self {
+        let Rules { settings, stop, limits, rates, traces } = *rules;
         let shared = Arc::new(Shared {
             stop: stop.clone(),
             limits: limits.clone(),
@@ -78,6 +81,7 @@ impl Door {
             },
             hosts: settings.hosts.clone(),
             trusted_proxies: settings.trusted_proxies.clone(),
+            traces: traces.clone(),
         });
         let places = descriptors::connections(settings);
         let room = Room {

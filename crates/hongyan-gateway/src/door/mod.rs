@@ -12,6 +12,7 @@
 //! | `connection` | what one connection is doing, and since when |
 //! | `serving` | one connection's requests, its clocks and its end |
 //! | `shared` | the state and the time limits that all connections share |
+//! | `watch` | what the log and a trace tell of a request |
 //! | `marks` | what the door and the handlers tell each other beside the bytes |
 //! | `body` | the time limit of a request's body; the end of an answer's body |
 //! | `address` | the address that a request comes from |
@@ -37,11 +38,12 @@ pub mod outgoing;
 pub mod rates;
 mod serving;
 mod shared;
+mod watch;
 
 pub(crate) use address::ClientAddress;
 pub use address::Peer;
 pub(crate) use body::Upload;
-pub(crate) use listeners::Door;
 pub use listeners::Listeners;
+pub(crate) use listeners::{Door, Rules};
 pub use marks::is_wrong_credential;
 pub(crate) use marks::{BodyTooSlow, Held, WrongCredential};

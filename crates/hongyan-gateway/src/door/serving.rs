@@ -28,6 +28,7 @@ use super::connections::Place;
 use super::limits::Limit;
 use super::marks::{Held, Route, WrongCredential};
 use super::shared::{Clocks, Shared};
+use super::watch::Watch;
 use super::{address, headers};
 use crate::request_id;
 
@@ -143,12 +144,16 @@ impl Requests {
         let Self { mut router, connection, shared, peer, over_tls } = self;
         let client = address::of(peer.ip(), request.headers(), &shared.trusted_proxies);
         let id = request_id::of(&request);
+        let (note, watch) = Watch::begin(&request, id.as_ref(), &shared.traces);
         let is_head = request.method() == Method::HEAD;
         let response = match headers::check_host(&request, shared.hosts.as_deref()) {
             Ok(()) => {
                 let mut request = with_clock(request, &connection, &shared);
                 request.extensions_mut().insert(client);
                 request.extensions_mut().insert(address::Peer(peer.ip()));
+                if let Some(note) = note {
+                    request.extensions_mut().insert(note);
+                }
                 let span = id.as_ref().map_or_else(Span::none, request_id::span);
                 // A router is always ready.
                 let Ok(response) = router.call(request).instrument(span).await;
@@ -159,6 +164,9 @@ impl Requests {
                 problem.into_response()
             }
         };
+        if let Some(watch) = watch {
+            watch.end(id.as_ref(), response.status());
+        }
         let (mut head, body) = response.into_parts();
         if !is_head && body.size_hint().exact().is_some() {
             // hyper writes the header from the size of the body. Removing the header here avoids that the map of headers
@@ -266,6 +274,7 @@ mod tests {
     use crate::config::Settings;
     use crate::report::Report;
     use crate::stop::Stop;
+    use crate::traces::Traces;
 
     const SHORT: Duration = Duration::from_millis(50);
     const LONG: Duration = Duration::from_secs(60);
@@ -290,6 +299,7 @@ mod tests {
             clocks,
             hosts: None,
             trusted_proxies: Vec::new(),
+            traces: Traces::default(),
         });
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let room = Room { connections: 1, per_address: 0, handshakes: 1 };

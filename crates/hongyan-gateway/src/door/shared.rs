@@ -9,6 +9,7 @@ use super::connection::SILENCE;
 use super::limits::Limits;
 use super::rates::Rates;
 use crate::stop::Stop;
+use crate::traces::Traces;
 
 /// The state that all connections share.
 pub(super) struct Shared {
@@ -18,6 +19,7 @@ pub(super) struct Shared {
     pub(super) clocks: Clocks,
     pub(super) hosts: Option<Vec<String>>,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) traces: Traces,
 }
 
 /// Time limits.

@@ -9,7 +9,7 @@ use axum::response::Response;
 use hongyan_ledger::permit::FORM_LIFETIME;
 use hongyan_ledger::settle::{Outcome, PauseCode};
 use hongyan_ledger::{Channel, KeyId, Lane, MessageId, MessageState, PermitKind, PermitPolicy, ReasonCode};
-use hongyan_store::types::{CallerId, Cancelled, MessageView, NewMessage, NewPermit};
+use hongyan_store::types::{CallerId, Cancelled, MessageView, NewMessage, NewPermit, Origin};
 use hongyan_wechat::{Errcode, OpenId, TemplateId};
 
 use super::answer::{APP_PAUSED, GATEWAY_FAILED, OUTCOME_UNKNOWN, Refusal, STILL_ON_ITS_WAY, sent};
@@ -18,6 +18,7 @@ use super::token::sender_of;
 use crate::apps::App;
 use crate::context::Context;
 use crate::members::Members;
+use crate::request_note::RequestOrigin;
 
 /// The longest that a caller waits. SDKs give up after 10 to 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -38,6 +39,7 @@ const MAX_FORM_ID_BYTES: usize = 256;
 pub(super) async fn template(
     State(context): State<Context>,
     parameters: Parameters,
+    RequestOrigin(origin): RequestOrigin,
     body: Body,
 ) -> Result<Response, Refusal> {
     let (app, key) = sender_of(&context, parameters.access_token()).await?;
@@ -47,6 +49,7 @@ pub(super) async fn template(
     let form_id = form_id.ok_or_else(|| Refusal::new(Errcode::INVALID_FORM_ID, "invalid form id"))?;
     // Dispatch adds the form_id again, as the permit's code.
     let mut message = message(&context, &app, &request, Channel::Legacy, &["form_id"]);
+    message.origin = origin;
     let now = message.accepted_at;
     message.own_permit = Some(NewPermit {
         id: context.ids.permit(Lane::of(&message.appid, &message.openid), now),
@@ -69,12 +72,14 @@ pub(super) async fn template(
 pub(super) async fn subscribe(
     State(context): State<Context>,
     parameters: Parameters,
+    RequestOrigin(origin): RequestOrigin,
     body: Body,
 ) -> Result<Response, Refusal> {
     let (app, key) = sender_of(&context, parameters.access_token()).await?;
     let body = whole(body, MAX_SEND_BYTES).await?;
     let request = Addressed::read(&body)?;
     let mut message = message(&context, &app, &request, Channel::Subscribe, &[]);
+    message.origin = origin;
     message.policy = PermitPolicy::Try;
     send(&context, key, message).await
 }
@@ -130,6 +135,7 @@ fn message(
         own_permit: None,
         accepted_at: now,
         accepted_by: None,
+        origin: Origin::default(),
         start: None,
     }
 }

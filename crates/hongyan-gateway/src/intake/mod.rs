@@ -33,6 +33,7 @@ use crate::state::owned::{Flight, Owned};
 use crate::state::timers::Timers;
 use crate::stop::Stop;
 use crate::task::finished;
+use crate::traces::{Span, Traces};
 
 /// Accepts messages. Clones share everything.
 #[derive(Clone)]
@@ -51,6 +52,8 @@ pub struct Intake {
     pub dispatch: Dispatch,
     /// Tells whether the gateway is stopping and starts no new messages.
     pub stop: Stop,
+    /// Makes the spans of messages.
+    pub traces: Traces,
 }
 
 impl Intake {
@@ -59,6 +62,7 @@ impl Intake {
     /// # Errors
     /// When the store fails. Then no message is accepted.
     pub async fn accept(&self, mut messages: Vec<NewMessage>) -> Result<Vec<Accepted>, StoreError> {
+        let mut spans = self.spans_of(&mut messages);
         let slots = self.slots_for(&mut messages).await;
         // Taken before the store claims, so that the lanes are not handed over meanwhile.
         let flights: Vec<_> = messages
@@ -69,12 +73,32 @@ impl Intake {
         // A claimed message must be handed on even if the caller hangs up meanwhile, because nobody else would send it.
         finished(async move {
             let mut accepted = store.accept(messages).await?;
+            for (span, accepted) in spans.iter_mut().zip(&accepted) {
+                tell_state(span, accepted);
+            }
+            drop(spans);
             for ((slot, flight), accepted) in slots.into_iter().zip(flights).zip(&mut accepted) {
                 set_going(&dispatch, slot.zip(flight), accepted);
             }
             Ok(accepted)
         })
         .await
+    }
+
+    /// The spans of messages that are traced, which become the parents of all that follows; empty if no message is traced.
+    fn spans_of(&self, messages: &mut [NewMessage]) -> Vec<Span> {
+        if !self.traces.are_on() {
+            return Vec::new();
+        }
+        let spans = messages.iter_mut().map(|message| {
+            let mut span = self.traces.message(message.origin.traceparent.as_deref());
+            span.text("hongyan.message.id", message.id);
+            span.text("hongyan.app", &message.appid);
+            span.text("hongyan.template", &message.template);
+            message.origin.traceparent = span.traceparent();
+            span
+        });
+        spans.collect()
     }
 
     /// Cancels a message that was not sent. The messages that waited behind it go on.
@@ -130,6 +154,18 @@ impl Intake {
         let lane = message.id.lane()?;
         let is_due = message.send_at <= message.accepted_at;
         (is_due && !self.timers.is_timer_due(lane, message.accepted_at)).then(|| self.owned.epoch(lane))?
+    }
+}
+
+/// Tells a message's span what became of the message when it was accepted.
+fn tell_state(span: &mut Span, accepted: &Accepted) {
+    match accepted {
+        Accepted::New { state, .. } => span.text("hongyan.message.state", state),
+        Accepted::Replayed { id, .. } => span.text("hongyan.message.replayed", id),
+        Accepted::KeyReused { id } => {
+            span.text("hongyan.message.replayed", id);
+            span.failed("idempotency_key_reused");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_ledger::{Channel, Lane, OnUnknown, PermitPolicy};
-use hongyan_store::types::NewMessage;
+use hongyan_store::types::{NewMessage, Origin};
 use hongyan_wechat::{AppId, Fields, Lang, MiniprogramState, OpenId, SubscribeMessage, TemplateId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -211,6 +211,7 @@ impl MessageRequest {
             own_permit: None,
             accepted_at: now,
             accepted_by: None,
+            origin: Origin::default(),
             start: None,
         };
         Ok(Checked { message, asked_send_at: self.send_at, idempotency_key: self.idempotency_key, warnings })

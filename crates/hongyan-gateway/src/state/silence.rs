@@ -61,7 +61,7 @@ impl Silence {
             return;
         }
         if kept.watched.len() >= MAX_WATCHED {
-            tracing::warn!(message = %claimed.id, "too many unknown messages are watched; an operator must resolve this message");
+            tracing::warn!(message_id = %claimed.id, "too many unknown messages are watched; an operator must resolve this message");
             return;
         }
         let lost = Lost {
@@ -142,6 +142,7 @@ mod tests {
             maybe_delivered: false,
             epoch: Epoch(1),
             is_probe: false,
+            origin: hongyan_store::types::Origin::default(),
         }
     }
 

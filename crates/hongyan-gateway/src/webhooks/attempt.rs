@@ -5,9 +5,11 @@ use std::sync::Arc;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::webhook::{Reply, fate};
 use hongyan_store::types::{Delivery, Tried, WebhookAnswer};
+use serde::Deserialize;
 
 use super::client::{Answer, Connection, Place, Post};
 use super::sign::Signer;
+use crate::traces::Span;
 
 /// A request that has ended, and its connection if the connection can be used again.
 pub(super) struct Landed {
@@ -30,9 +32,36 @@ impl Address {
             signature: self.signer.sign(&id, now, body.as_bytes()),
             id,
             timestamp: now.as_seconds(),
+            request_id: request_id(delivery),
+            traceparent: None,
             body: body.into(),
         }
     }
+}
+
+/// Says in a delivery's span how the delivery ended.
+pub(super) fn end_span(mut span: Span, answer: &Answer) {
+    match answer.status {
+        Some(status) => span.number("http.response.status_code", status),
+        None => span.failed("no_answer"),
+    }
+    if let Some(status) = answer.status.filter(|status| !(200..300).contains(status)) {
+        span.failed(status);
+    }
+}
+
+/// The id of the request that brought the event's message.
+pub(super) fn request_id(delivery: &Delivery) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Data<'a> {
+        #[serde(borrow)]
+        request_id: Option<&'a str>,
+    }
+
+    if !delivery.kind.name().starts_with("message.") {
+        return None;
+    }
+    serde_json::from_str::<Data<'_>>(&delivery.data).ok()?.request_id.map(str::to_owned)
 }
 
 /// The outcome of an attempt.
@@ -73,15 +102,19 @@ mod tests {
             kind: EventType::MessageSent,
             subject: 0,
             created_at: at,
-            data: r#"{"id":"msg_1"}"#.into(),
+            data: r#"{"id":"msg_1","request_id":"r-1"}"#.into(),
+            traceparent: None,
             tries: 0,
             first_at: None,
             is_behind: false,
         };
+        assert_eq!(request_id(&delivery).as_deref(), Some("r-1"));
         let body: serde_json::Value = serde_json::from_str(&body(&delivery)).unwrap();
         assert_eq!(
             body,
-            serde_json::json!({ "type": "message.sent", "timestamp": at.to_string(), "data": { "id": "msg_1" } })
+            serde_json::json!({
+                "type": "message.sent", "timestamp": at.to_string(), "data": { "id": "msg_1", "request_id": "r-1" },
+            })
         );
     }
 }

@@ -6,6 +6,7 @@
 //! A connection is driven by the request that uses it, without a task of its own, and the worker keeps it. A pool for any
 //! number of hosts would cost more per event than the request itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +21,8 @@ use tokio::time::{Instant, timeout_at};
 use url::Position;
 
 use super::address::{AddressRules, Resolver};
+use crate::request_id;
+use crate::traces::header::TRACEPARENT;
 
 /// The time limit of a request, from resolving the name to the last byte of the answer. Source: the specification asks for
 /// 15 to 30 seconds.
@@ -57,6 +60,13 @@ pub(super) struct Place {
     host: HeaderValue,
 }
 
+impl Place {
+    /// The host, without its port.
+    pub(super) fn host(&self) -> &str {
+        self.origin.host().unwrap_or_default()
+    }
+}
+
 /// The answer of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -77,6 +87,8 @@ pub(super) struct Post {
     pub(super) id: String,
     pub(super) timestamp: i64,
     pub(super) signature: String,
+    pub(super) request_id: Option<String>,
+    pub(super) traceparent: Option<Arc<str>>,
     pub(super) body: Bytes,
 }
 
@@ -181,6 +193,12 @@ fn request(place: &Place, post: Post) -> Result<PostRequest, http::Error> {
     headers.insert(ID, post.id.try_into()?);
     headers.insert(TIMESTAMP, post.timestamp.into());
     headers.insert(SIGNATURE, post.signature.try_into()?);
+    if let Some(id) = post.request_id {
+        headers.insert(request_id::NAME, id.try_into()?);
+    }
+    if let Some(trace) = post.traceparent {
+        headers.insert(TRACEPARENT, HeaderValue::from_str(&trace)?);
+    }
     Ok(request)
 }
 

@@ -9,6 +9,7 @@ use super::changes::Changes;
 use super::client::Client;
 use crate::report::Report;
 use crate::state::owned::Owned;
+use crate::traces::Traces;
 use crate::vault::Vault;
 
 /// The parts that deliveries need. Clones share everything.
@@ -30,4 +31,6 @@ pub struct DeliveryContext {
     pub at_once: usize,
     /// The lanes of this node. The node that has the lane of a webhook delivers to it.
     pub owned: Owned,
+    /// Makes the spans of deliveries.
+    pub traces: Traces,
 }

@@ -23,8 +23,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::attempt::{Address, Landed, ended};
-use super::client::{Answer, Client, Connection};
+use super::attempt::{Address, Landed, end_span, ended, request_id};
+use super::client::{Answer, Client, Connection, Post};
 use super::context::DeliveryContext;
 use super::sign::Signer;
 use crate::pace;
@@ -338,12 +338,19 @@ impl WebhookWorker {
                     continue;
                 }
             };
-            let post = address.post(&delivery, now);
+            let host = address.place.host();
+            let mut span =
+                self.context.traces.delivery(delivery.traceparent.as_deref(), delivery.kind.name(), host);
+            span.text("hongyan.webhook.id", self.record.id);
+            span.text("hongyan.event.id", delivery.id);
+            span.number("hongyan.attempt", delivery.tries + 1);
+            let post = Post { traceparent: span.traceparent(), ..address.post(&delivery, now) };
             let (place, kept) = (Arc::clone(&address.place), self.kept.pop());
             let (client, clock): (Client, _) = (self.context.client.clone(), self.context.clock.clone());
             self.flying.spawn(async move {
                 points::reach(points::TELL_BEFORE_REQUEST);
                 let (answer, connection) = client.post(&place, kept, post).await;
+                end_span(span, &answer);
                 points::reach(points::TELL_AFTER_ANSWER);
                 let tried = ended(&delivery, now, clock.now(), answer);
                 Landed { delivery, tried, connection }
@@ -405,6 +412,15 @@ impl WebhookWorker {
         if let Some(connection) = connection {
             self.keep(connection);
         }
+        tracing::debug!(
+            webhook = %self.record.id,
+            event = %delivery.id,
+            kind = delivery.kind.name(),
+            tries = tried.tries,
+            status = tried.answer.status,
+            request_id = request_id(&delivery),
+            "a delivery ended"
+        );
         self.open.remove(&delivery.id);
         self.has_failed |= tried.reply != Reply::Taken;
         let is_done = !matches!(tried.fate, Fate::Retry(_));

@@ -206,7 +206,8 @@ pub(super) async fn resolve(
         .await?
     {
         Resolved::Done { state, reason } => {
-            tracing::info!(message = %id, ?verdict, %state, by = caller.actor().id, "unknown outcome resolved");
+            let by = caller.actor();
+            tracing::info!(message_id = %id, ?verdict, %state, by = by.id, name = by.name, "unknown outcome resolved");
             (state, reason, false)
         }
         Resolved::Repeated { state, reason } => (state, reason, true),

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use hongyan_ledger::{MessageId, MessageState};
-use hongyan_store::types::{Accepted, MessageView};
+use hongyan_store::types::{Accepted, MessageView, Origin};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -25,6 +25,7 @@ use crate::intake::request::{Checked, MessageRequest, check_idempotency_key};
 use crate::intake::warnings::Warning;
 use crate::problem::{Problem, Query, RawJson, only_header};
 use crate::report::{Listener, is_at_rest};
+use crate::request_note::RequestOrigin;
 use crate::schemas;
 
 /// The longest wait that a caller may ask for.
@@ -186,6 +187,7 @@ pub(super) async fn send(
     caller: Caller,
     IdempotencyKey(key): IdempotencyKey,
     Query(query): Query<SendQuery>,
+    RequestOrigin(origin): RequestOrigin,
     RawJson(body): RawJson,
 ) -> Result<SendAnswers, Problem> {
     let key = key.as_deref();
@@ -199,7 +201,8 @@ pub(super) async fn send(
         Items::One(request) => {
             let checked = check(&context, &caller, request, key.is_some()).await?;
             let appid = caller.is_noted().then(|| checked.message.appid.clone());
-            let answer = accept(&context, &caller, vec![Ok(checked)], key, wait).await?.pop();
+            let asked = Asked { key, wait, origin };
+            let answer = accept(&context, &caller, vec![Ok(checked)], asked).await?.pop();
             match answer.ok_or_else(Problem::internal)? {
                 SendAnswer::Refused(RefusedItem { error }) => Err(error),
                 SendAnswer::Accepted(accepted) => {
@@ -210,25 +213,33 @@ pub(super) async fn send(
                 }
             }
         }
-        Items::Many(requests) => Box::pin(send_batch(&context, &caller, requests, key, wait)).await,
+        Items::Many(requests) => {
+            Box::pin(send_batch(&context, &caller, requests, Asked { key, wait, origin })).await
+        }
     }
+}
+
+/// What a request says about all of its messages.
+struct Asked<'a> {
+    key: Option<&'a str>,
+    wait: Duration,
+    origin: Origin,
 }
 
 async fn send_batch(
     context: &Context,
     caller: &Caller,
     requests: Vec<Result<MessageRequest, Problem>>,
-    key: Option<&str>,
-    wait: Duration,
+    asked: Asked<'_>,
 ) -> Result<SendAnswers, Problem> {
     let mut checked = Vec::with_capacity(requests.len());
     for request in requests {
         checked.push(match request {
-            Ok(request) => check(context, caller, request, key.is_some()).await,
+            Ok(request) => check(context, caller, request, asked.key.is_some()).await,
             Err(problem) => Err(problem),
         });
     }
-    let messages = accept(context, caller, checked, key, wait).await?;
+    let messages = accept(context, caller, checked, asked).await?;
     let refused = messages.iter().filter(|answer| matches!(answer, SendAnswer::Refused(_))).count();
     let batch = SendBatch { accepted: messages.len() - refused, refused, messages };
     Ok(SendAnswers::Sent(SentAnswer::Batch(batch)))
@@ -300,8 +311,7 @@ async fn accept(
     context: &Context,
     caller: &Caller,
     checked: Vec<Result<Checked, Problem>>,
-    key: Option<&str>,
-    wait: Duration,
+    Asked { key, wait, origin }: Asked<'_>,
 ) -> Result<Vec<SendAnswer>, Problem> {
     let mut messages = Vec::with_capacity(checked.len());
     let mut places = Vec::with_capacity(checked.len());
@@ -322,6 +332,7 @@ async fn accept(
         let accepted_by = context.callers.number(caller.id()).await?;
         for message in &mut messages {
             message.accepted_by = Some(accepted_by);
+            message.origin = origin.clone();
         }
     }
     let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();

@@ -113,6 +113,11 @@ pub(super) struct DetailJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     accepted_by: Option<ActorJson>,
+    /// The id of the request that brought the message (`x-request-id`). Absent: the message came through the facade or the
+    /// console, or from an older version of the gateway, which did not store it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_length = 128, example = "019a3c5e7b9170018a2b3c4d5e6f7081")]
+    request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     page: Option<String>,
@@ -182,13 +187,13 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<axum::Json<DetailJson>, Problem> {
     let id = message_id(&id)?;
-    let MessageDetail { message, accepted_by, body, attempts, resolutions } =
+    let MessageDetail { message, accepted_by, origin, body, attempts, resolutions } =
         context.store.message(id).await?.ok_or_else(|| no_such_message(id))?;
     if !caller.sees(&message.appid) {
         return Err(no_such_message(id));
     }
     let body = BodyView::read(&body).map_err(|error| {
-        tracing::error!(message = %id, %error, "a stored body cannot be read");
+        tracing::error!(message_id = %id, %error, "a stored body cannot be read");
         Problem::internal()
     })?;
     let causes = match message.reason {
@@ -201,6 +206,7 @@ pub(super) async fn show(
     Ok(axum::Json(DetailJson {
         message: MessageJson { reason, ..message.into() },
         accepted_by: accepted_by.map(|sender| caller.may_know(sender).into()),
+        request_id: origin.request_id.map(|id| id.as_ref().to_owned()),
         page: body.page,
         data: body.data,
         emphasis_keyword: body.emphasis_keyword,
@@ -269,6 +275,7 @@ mod tests {
         DetailJson {
             message: MessageJson { reason, ..message.into() },
             accepted_by: Some(Actor::SYSTEM.into()),
+            request_id: Some("r-1".into()),
             page: Some("pages/index/index".into()),
             data,
             emphasis_keyword: Some("keyword1.DATA".into()),

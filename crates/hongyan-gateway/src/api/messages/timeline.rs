@@ -4,7 +4,7 @@ use axum::extract::State;
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::{MessageId, MessageState, WebhookId};
 use hongyan_store::types::{
-    Actor, AttemptView, EventView, MessageStory, MessageView, ResolutionView, StoryDelivery,
+    Actor, AttemptView, EventView, MessageStory, MessageView, Origin, ResolutionView, StoryDelivery,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,7 +39,8 @@ pub(super) struct TimelineAnswer {
     replaced_by: Option<MessageId>,
 }
 
-/// One thing that happened. An entry has the member that is named as its `type`, but for `accepted`, which may have `accepted_by`.
+/// One thing that happened. An entry has the member that is named as its `type`, but for `accepted`, which may have
+/// `accepted_by` and `request_id`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TimelineEntry)]
 struct EntryJson {
@@ -52,6 +53,10 @@ struct EntryJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     accepted_by: Option<ActorJson>,
+    /// The id of the request that brought the message; as `request_id` of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    request_id: Option<String>,
     /// A request to WeChat.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -107,6 +112,7 @@ impl EntryJson {
             kind,
             at,
             accepted_by: None,
+            request_id: None,
             attempt: None,
             event: None,
             delivery: None,
@@ -117,9 +123,13 @@ impl EntryJson {
         }
     }
 
-    fn accepted(message: &MessageView, by: Option<Actor>) -> Self {
+    fn accepted(message: &MessageView, by: Option<Actor>, origin: Origin) -> Self {
         let entry = Self::new(EntryKind::Accepted, message.accepted_at);
-        Self { accepted_by: by.map(ActorJson::from), ..entry }
+        Self {
+            accepted_by: by.map(ActorJson::from),
+            request_id: origin.request_id.map(|id| id.as_ref().to_owned()),
+            ..entry
+        }
     }
 
     fn attempt(attempt: AttemptView) -> Self {
@@ -184,7 +194,7 @@ pub(super) async fn timeline(
 fn timeline_json(story: MessageStory) -> Result<TimelineAnswer, Problem> {
     let MessageStory { detail, events, deliveries, replaced } = story;
     let message = &detail.message;
-    let accepted = EntryJson::accepted(message, detail.accepted_by);
+    let accepted = EntryJson::accepted(message, detail.accepted_by, detail.origin);
     let mut entries = vec![accepted, EntryJson::state(message)];
     entries.extend(detail.attempts.into_iter().map(EntryJson::attempt));
     entries.extend(detail.resolutions.into_iter().map(EntryJson::resolution));
@@ -288,6 +298,7 @@ mod tests {
             detail: MessageDetail {
                 message,
                 accepted_by: Some(Actor::SYSTEM),
+                origin: Origin { request_id: Some("r-1".into()), traceparent: None },
                 body: Vec::new(),
                 attempts: vec![attempt],
                 resolutions: vec![resolution],

@@ -102,6 +102,7 @@ fn data(kind: EventType) -> Value {
                 always("template", of::<schemas::TemplateId>()),
                 always("channel", of::<schemas::Channel>()),
                 maybe("reference", text("The caller's own id for the message.")),
+                maybe("request_id", text("The id of the request that brought the message (`x-request-id`).")),
                 always("state", of::<schemas::MessageState>()),
                 maybe(
                     "reason",
