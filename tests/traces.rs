@@ -89,7 +89,7 @@ impl Collector {
 async fn take(State(collector): State<Arc<Collector>>, bytes: Bytes) -> StatusCode {
     collector.raw.lock().unwrap().extend_from_slice(&bytes);
     let request = ExportTraceServiceRequest::decode(bytes).unwrap();
-    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |id: &[u8]| hex::encode(id);
     let mut came = Vec::new();
     for resource in request.resource_spans {
         let service = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
@@ -205,8 +205,8 @@ async fn a_collector_that_hangs_holds_up_no_message_and_no_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_collector_refuses_is_counted() {
-    let collector = Collector::start(Some(StatusCode::BAD_REQUEST)).await;
+async fn what_a_collector_does_not_take_is_counted() {
+    let collector = Collector::start(Some(StatusCode::SERVICE_UNAVAILABLE)).await;
     let world = World::start_with(|settings| collector.configure(settings)).await;
     let user = world.wechat.user().await;
     world.message_to(&user, "Latte").await;

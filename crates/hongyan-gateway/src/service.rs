@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
 use hongyan_clock::Clock;
 use hongyan_ledger::ids::IdMaker;
 use hongyan_store::Store;
 use hongyan_store::types::Node;
 use hongyan_wechat::{AppId, Client, ClientConfig};
 use tokio::sync::mpsc;
-use tracing::Level;
 
 use crate::apps::{Apps, AppsOptions};
 use crate::callbacks::refusals::Refusals;
@@ -35,7 +33,6 @@ use crate::opening::{self, look_at_the_database, open_vault};
 use crate::people::{Sessions, UserHeader};
 use crate::quotas::Quotas;
 use crate::report::Report;
-use crate::request_note::note_route;
 use crate::retention::Retention;
 use crate::secret_cache::Revocations;
 use crate::settle::Settler;
@@ -139,15 +136,10 @@ impl Gateway {
 
     /// All routes.
     pub fn router(&self) -> Router {
-        let router = api::router(self.context.clone())
+        api::router(self.context.clone())
             .merge(facade::router(self.context.clone()))
             .merge(callbacks::router(self.context.clone()))
-            .merge(self.pages.clone());
-        if self.context.traces.are_on() || tracing::enabled!(target: "request", Level::DEBUG) {
-            router.layer(from_fn(note_route))
-        } else {
-            router
-        }
+            .merge(self.pages.clone())
     }
 
     /// Also serves these pages. The limits of the gateway's door apply to them too.

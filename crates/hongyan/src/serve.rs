@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     lock::say_keys(&lock, &gateway.context().vault.key_ids())?;
     say_what_is_missing(gateway.context()).await?;
     let addresses = Addresses { gateway: url, tls: tls_url.as_deref(), admin: admin_url.as_ref().map(base) };
-    say_started(&addresses, gateway.context(), began)?;
+    say_started(&addresses, gateway.context(), began);
     if args.json {
         let mut line = json!({ "gateway": url });
         if let Some(url) = addresses.tls {
@@ -95,7 +95,7 @@ struct Addresses<'a> {
 }
 
 /// Logs that the gateway serves, and what an operator compares first when something is wrong.
-fn say_started(addresses: &Addresses<'_>, context: &Context, began: Instant) -> Result<(), Failure> {
+fn say_started(addresses: &Addresses<'_>, context: &Context, began: Instant) {
     let settings: &Settings = &context.settings;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -109,7 +109,6 @@ fn say_started(addresses: &Addresses<'_>, context: &Context, began: Instant) -> 
         took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         "started"
     );
-    Ok(())
 }
 
 /// A gateway without a key or without an app runs, but is useless; these hints tell how to continue.

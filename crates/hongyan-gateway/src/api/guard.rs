@@ -229,7 +229,6 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let guard = &self.guard;
         guard.body_limit.apply(&mut request);
-        RequestNote::routed(&request);
         let Some(scope) = guard.scope(&request) else { return Either::Left(self.inner.call(request)) };
         // A person's request begins in this process and has no API key.
         if request.extensions().get::<Arc<Person>>().is_none()

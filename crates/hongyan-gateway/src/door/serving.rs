@@ -164,9 +164,6 @@ impl Requests {
                 problem.into_response()
             }
         };
-        if let Some(watch) = watch {
-            watch.end(id.as_ref(), response.status());
-        }
         let (mut head, body) = response.into_parts();
         if !is_head && body.size_hint().exact().is_some() {
             // hyper writes the header from the size of the body. Removing the header here avoids that the map of headers
@@ -174,11 +171,15 @@ impl Requests {
             head.headers.remove(CONTENT_LENGTH);
         }
         headers::secure(&mut head.headers, over_tls);
+        let route = head.extensions.remove::<Route>();
+        let route = route.as_ref().map(|route| route.0.as_str());
+        shared.limits.report().answered(route, head.status.as_u16());
+        if let Some(watch) = watch {
+            watch.end(id.as_ref(), route, head.status);
+        }
         if let Some(id) = id {
             head.headers.insert(request_id::NAME, id);
         }
-        let route = head.extensions.remove::<Route>();
-        shared.limits.report().answered(route.as_ref().map(|route| route.0.as_str()), head.status.as_u16());
         let held = head.extensions.remove::<Held>();
         let is_wrong = head.extensions.remove::<WrongCredential>().is_some();
         if is_wrong && shared.rates.wrong_credential(client).is_err() {

@@ -48,9 +48,9 @@ impl Watch {
         (Some(note), watch)
     }
 
-    /// The request was answered.
-    pub(super) fn end(mut self, id: Option<&HeaderValue>, status: StatusCode) {
-        let (route, caller) = (self.note.route(), self.note.caller());
+    /// The request was answered. `route`: the pattern of the path, with its placeholders.
+    pub(super) fn end(mut self, id: Option<&HeaderValue>, route: Option<&str>, status: StatusCode) {
+        let caller = self.note.caller();
         let id = id.and_then(|id| id.to_str().ok());
         if self.is_logged {
             // Never the path itself or its query: they may have a secret or an openid.

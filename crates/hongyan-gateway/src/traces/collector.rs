@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hongyan_http::with_causes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -34,7 +35,11 @@ impl Collector {
 #[async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let (head, body) = self.0.request(request.map(Full::new)).await?.into_parts();
+        // The exporter itself only says that the network failed.
+        let answer = self.0.request(request.map(Full::new)).await.inspect_err(|error| {
+            tracing::debug!(error = with_causes(error), "the collector of traces cannot be reached");
+        });
+        let (head, body) = answer?.into_parts();
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?.to_bytes();
         Ok(Response::from_parts(head, body))
     }

@@ -9,7 +9,7 @@ use opentelemetry::trace::{
     Tracer, TracerProvider,
 };
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 use url::Url;
@@ -36,6 +36,8 @@ impl Exporter {
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Collector::new()?)
+            // The exporter would sleep between two tries, and block a thread of the runtime.
+            .with_retry_policy(RetryPolicy::disabled())
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/')))
             .build()
