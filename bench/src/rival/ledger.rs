@@ -116,6 +116,7 @@ impl Ledger {
             own_permit: None,
             accepted_at: now,
             accepted_by: None,
+            origin: hongyan_store::types::Origin::default(),
             start: Some(self.epochs[lane.index()]),
         }
     }
