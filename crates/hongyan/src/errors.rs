@@ -78,6 +78,7 @@ impl From<&GatewayError> for Text {
             GatewayError::Copy { path, why } => format!(
                 "数据库的表结构需要升级，升级之前无法把数据库复制到 {path}：{why}；请腾出磁盘空间，或在别处备份并设置 copy_before_upgrade = false"
             ),
+            GatewayError::Traces(why) => format!("otlp_endpoint：不能导出链路追踪：{why}"),
             GatewayError::Setup { step, why } => format!("配置无法生效：{step}：{why}"),
             GatewayError::DataDir { path, why } => {
                 format!("数据目录 {path} 不可用：{why}；请创建这个目录，或把 data_dir 设为当前用户可写的目录")

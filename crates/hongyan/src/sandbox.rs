@@ -54,7 +54,8 @@ pub(crate) async fn run(args: &SandboxArgs) -> Result<(), Failure> {
         }
         output::json(&line)?;
     } else {
-        let also = tls_url.as_ref().map_or_else(|| Text::same(""), |url| say!("，以及 {url}", ", and at {url}"));
+        let also =
+            tls_url.as_ref().map_or_else(|| Text::same(""), |url| say!("，以及 {url}", ", and at {url}"));
         let Seed {
             appid, app_secret, openid, legacy_template, subscribe_template, long_term_template, ..
         } = &seed;
