@@ -33,6 +33,8 @@ const APPLICATION_ID: i32 = 0x6879_676e;
 
 const TEMPLATE: &str = "SandboxSubscribeTemplate-Paid-0000000000001";
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -246,6 +248,9 @@ impl Found {
         assert_eq!(resolved.resolutions.len(), usize::from(version >= 3), "schema {version}");
         let sender = self.message(1, 1).await.accepted_by.map(|by| by.kind);
         assert_eq!(sender, (version >= 16).then_some(ActorKind::Key), "schema {version}");
+        let origin = self.message(1, 1).await.origin;
+        assert_eq!(origin.request_id.as_deref(), (version >= 17).then_some("r-1"), "schema {version}");
+        assert_eq!(origin.traceparent.as_deref(), (version >= 17).then_some(TRACE), "schema {version}");
     }
 
     async fn permits(&self) {
@@ -335,6 +340,7 @@ impl Found {
         assert_eq!((record.url.as_str(), &record.secret), ("https://shop.example/hook", &vec![7]));
         assert_ne!(cursor, FeedCursor::default());
         let next = store.feed(hook, cursor, 10).await.unwrap().deliveries;
+        assert_eq!(next[0].traceparent.as_deref(), (version >= 17).then_some(TRACE), "schema {version}");
         let next: Vec<i64> = next.iter().map(|event| event.id.number()).collect();
         assert_eq!(next, [3, 4], "schema {version}: it goes on behind its cursor");
         let later = UnixMillis(NOW.0 + 60_000);
