@@ -284,6 +284,7 @@ mod tests {
                 own_permit: None,
                 accepted_at: at,
                 accepted_by: None,
+                origin: hongyan_store::types::Origin::default(),
                 start: None,
             }
         };
