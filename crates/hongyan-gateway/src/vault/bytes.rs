@@ -28,8 +28,10 @@ pub fn check_token(prefix: &str, text: &str) -> Result<(), String> {
     let bytes = bytes.ok_or_else(|| {
         format!("must be {prefix} and 32 random bytes in base64url, which are 43 characters; {make}")
     })?;
-    let has = |is: fn(&u8) -> bool| rest.bytes().any(|byte| is(&byte));
-    let looks_random = looks_random(&bytes) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
+    // Words have one case. Of 10^8 random tokens one has fewer than two letters of a case.
+    let has_two = |is: fn(&u8) -> bool| rest.bytes().filter(is).count() >= 2;
+    let looks_random =
+        looks_random(&bytes) && has_two(u8::is_ascii_uppercase) && has_two(u8::is_ascii_lowercase);
     if looks_random { Ok(()) } else { Err(format!("is not random, so it could be guessed; {make}")) }
 }
 
@@ -67,6 +69,7 @@ mod tests {
         assert_eq!(a.expose_secret().len(), 4 + 43);
         assert!(!format!("{a:?}").contains("hyk_"));
     }
+
     #[test]
     fn a_token_that_a_person_gives_must_look_like_a_real_one() {
         for _ in 0..1_000 {
