@@ -166,7 +166,7 @@ fn say_what_to_do(args: &RestoreArgs, restored: &sqlite::Restored, aside: Option
     if restored.unknown > 0 {
         output::remark(say!(
             "{} 条消息在备份与现在之间到了时间。它们可能已经发出，所以变为 `unknown`，不再发送；\
-             用 GET /v1/messages?state=unknown 列出",
+             用 hongyan message list --state unknown 列出",
             "{} messages were due between the backup and now. They may have been sent since, so they are `unknown` and \
              are not sent again; list them with: hongyan message list --state unknown",
             restored.unknown

@@ -125,7 +125,7 @@ settings! {
     /// A file with the previous master key.
     master_key_previous_file: Option<PathBuf> = Unset("/run/secrets/hongyan-master-key-previous"), some(path);
 
-    /// A file with the apps, webhooks and API keys that must exist: tables [[app]], [[webhook]] and [[key]], as at the end of
+    /// A file with the apps, webhooks and API keys that must exist: tables `[[app]]`, `[[webhook]]` and `[[key]]`, as at the end of
     /// this file. The same tables may be in this file. They are applied at each start.
     setup_file: Option<PathBuf> = Unset("/etc/hongyan/setup.toml"), some(path);
 

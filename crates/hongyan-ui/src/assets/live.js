@@ -9,6 +9,7 @@ const sign = document.querySelector('[data-live-sign]');
 let stream = null;
 let isFetching = false;
 let again = false;
+let retry = 0;
 
 /** Whether the reader is at work in this element: what is being typed or chosen must not be taken away. */
 const isInUse = (part) => {
@@ -31,12 +32,19 @@ async function refresh() {
       }
       localTimes();
     }
-    mark(answer.ok);
+    done(answer.ok);
   } catch {
-    mark(false);
+    done(false);
   }
   isFetching = false;
   if (again) { again = false; refresh(); }
+}
+
+/** The page shows how things are, or tries again soon: the next tick may be far away. */
+function done(isShown) {
+  mark(isShown);
+  clearTimeout(retry);
+  if (!isShown) retry = setTimeout(() => { if (!document.hidden) refresh(); }, 5000);
 }
 
 function mark(isLive) {
