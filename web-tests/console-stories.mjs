@@ -166,6 +166,19 @@ test('the overview shows how an app stands, and each number leads to what it cou
   await page.getByText(openid).first().waitFor();
 }));
 
+test('when the gateway cannot be reached, an open page stays and says that it is not live', () => inBrowser(browser, viewer, async (page) => {
+  const openid = await newUser();
+  await send(openid);
+  await page.goto(`${gateway}/console/messages`);
+  const sign = page.locator('[data-live-sign]');
+  await sign.filter({ hasText: /^Live$/ }).waitFor();
+  await page.context().setOffline(true);
+  await sign.filter({ hasText: 'Not live' }).waitFor();
+  await page.getByText(openid).first().waitFor();
+  await page.context().setOffline(false);
+  await sign.filter({ hasText: /^Live$/ }).waitFor();
+}));
+
 test('pages that show something work without scripts, and so does the search', async () => {
   const reference = fresh('plain');
   const { id } = await send(await newUser(), { reference });

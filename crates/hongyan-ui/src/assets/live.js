@@ -6,6 +6,8 @@
 
 const body = document.body;
 const sign = document.querySelector('[data-live-sign]');
+// Read before `mark` takes the attribute away.
+const { on: liveWord, off: notLiveWord } = sign?.dataset ?? {};
 let stream = null;
 let isFetching = false;
 let again = false;
@@ -50,7 +52,7 @@ function done(isShown) {
 function mark(isLive) {
   if (!sign) return;
   sign.toggleAttribute('data-on', isLive);
-  sign.textContent = isLive ? sign.dataset.on : sign.dataset.off;
+  sign.textContent = isLive ? liveWord : notLiveWord;
 }
 
 function listen() {
