@@ -10,12 +10,14 @@
 //! | [`assets`] | the style sheet and the scripts, and at which path they are served |
 //! | [`headers`] | what a browser may do with a page |
 //! | [`card`] | a message as its user sees it in WeChat |
+//! | [`cells`] | a text in a spreadsheet |
 //!
 //! It knows no call, no store and no rule.
 
 mod answer;
 pub mod assets;
 pub mod card;
+pub mod cells;
 pub mod headers;
 pub mod language;
 pub mod shell;

@@ -1,6 +1,7 @@
 //! Lists of the API: a table for people, JSON and CSV for programs. A long list is read page by page.
 
 use ::csv::Writer;
+use hongyan_ui::cells::cell_text;
 use serde_json::Value;
 
 use crate::cli::{Format, ListArgs, PageArgs};
@@ -48,16 +49,12 @@ impl Column {
         }
     }
 
-    /// The text for a spreadsheet, which would take a text that begins like a formula for one, and compute it.
+    /// The text for a spreadsheet. A number may begin with a minus.
     fn csv(&self, entry: &Value) -> String {
         let text = self.text(entry);
         let is_number =
             matches!(self.cell, Cell::At(pointer) if entry.pointer(pointer).is_some_and(Value::is_number));
-        if !is_number && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            format!("'{text}")
-        } else {
-            text
-        }
+        if is_number { text } else { cell_text(&text).into_owned() }
     }
 }
 

@@ -11,6 +11,7 @@ use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use hongyan_ui::cells::cell_text;
 use http::header;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -218,11 +219,14 @@ impl Walk {
     }
 }
 
-/// A text as a cell of CSV (RFC 4180). A spreadsheet would take a text that begins like a formula for one, and compute it.
+/// A text as a cell of CSV (RFC 4180).
 fn cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = cell_text(text);
+    if text.contains(['"', ',', '\r', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into_owned()
+    }
 }
 
 #[cfg(test)]
