@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use serde_json::Value;
+
 /// The error is a text for the terminal.
 pub(crate) type Result<T = ()> = std::result::Result<T, String>;
 
@@ -44,6 +46,13 @@ pub(crate) fn run(command: &mut Command) -> Result {
 pub(crate) fn output_of(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// What cargo knows of packages: the answer of `cargo metadata` to these arguments.
+pub(crate) fn metadata(arguments: &[&str]) -> Result<Value> {
+    let text = output_of(cargo(&["metadata", "--format-version=1"]).args(arguments))
+        .ok_or("cargo metadata failed")?;
+    serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))
 }
 
 fn check(shown: &str, status: ExitStatus) -> Result {

@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use serde_json::Value;
 
-use crate::command::{Result, cargo, output_of, root};
+use crate::command::{Result, metadata, root};
 use crate::sources::{code_of, files, without_comments};
 
 /// Dependencies that are needed although no source names them: the crate, the dependency, and the reason. Today there is
@@ -54,10 +54,7 @@ struct Dependency {
 }
 
 fn packages(manifest: &str) -> Result<Vec<Package>> {
-    let metadata = ["metadata", "--no-deps", "--format-version", "1", "--manifest-path", manifest];
-    let metadata = output_of(&mut cargo(&metadata)).ok_or("cargo metadata failed")?;
-    let metadata: Value =
-        serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata = metadata(&["--no-deps", "--manifest-path", manifest])?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let dependency = |value: &Value| Dependency {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::binary::TARGET;
 use super::files::read;
-use crate::command::{Result, cargo, output_of, root};
+use crate::command::{Result, cargo, metadata, output_of, root};
 
 /// A crate of the binary.
 #[derive(Debug)]
@@ -38,11 +38,7 @@ pub(super) type Key = (String, String);
 pub(super) fn all() -> Result<BTreeMap<Key, Crate>> {
     let linked = linked()?;
     let checksums = checksums(&read(&root().join("Cargo.lock"))?);
-    let metadata =
-        output_of(&mut cargo(&["metadata", "--format-version=1", "--locked", "--filter-platform", TARGET]))
-            .ok_or("cargo metadata failed")?;
-    let metadata: Value =
-        serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata = metadata(&["--locked", "--filter-platform", TARGET])?;
     let packages = list(&metadata["packages"]);
     let keys: BTreeMap<&str, Key> =
         packages.iter().map(|package| (text(&package["id"]), key(package))).collect();
