@@ -64,8 +64,8 @@ def granted_and_sent():
     assert send()[0] == 202
 
 
-class Nginx(unittest.TestCase):
-    """The two servers of deploy/nginx, on free ports of this machine."""
+class Beside(unittest.TestCase):
+    """A program that `start` starts for all tests of the class. What `resources` holds ends with them."""
 
     @classmethod
     def setUpClass(cls):
@@ -76,6 +76,10 @@ class Nginx(unittest.TestCase):
             cls.resources.close()
             raise
         cls.addClassCleanup(cls.resources.close)
+
+
+class Nginx(Beside):
+    """The two servers of deploy/nginx, on free ports of this machine."""
 
     @classmethod
     def start(cls):
@@ -185,18 +189,8 @@ class Nginx(unittest.TestCase):
                 self.assertIn(b" 401 ", stream.recv(64))
 
 
-class Prometheus(unittest.TestCase):
+class Prometheus(Beside):
     """A Prometheus with the configuration of deploy/prometheus, which scrapes the demo every second."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.resources = contextlib.ExitStack()
-        try:
-            cls.start()
-        except BaseException:
-            cls.resources.close()
-            raise
-        cls.addClassCleanup(cls.resources.close)
 
     @classmethod
     def start(cls):
