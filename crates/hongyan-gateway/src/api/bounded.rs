@@ -17,11 +17,17 @@ pub(super) const PRINTABLE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text<const LEAST: usize, const MOST: usize>(pub(super) String);
 
+impl<const LEAST: usize, const MOST: usize> Text<LEAST, MOST> {
+    /// Whether a text keeps to the bounds.
+    pub(super) fn holds(text: &str) -> bool {
+        (LEAST..=MOST).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    }
+}
+
 impl<'de, const LEAST: usize, const MOST: usize> Deserialize<'de> for Text<LEAST, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let good = (LEAST..=MOST).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if good {
+        if Self::holds(&text) {
             return Ok(Self(text));
         }
         Err(de::Error::custom(format_args!("{LEAST} to {MOST} characters, no control characters")))

@@ -4,7 +4,7 @@ use std::fmt;
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::WebhookId;
-use hongyan_ledger::webhook::{Filter, Health};
+use hongyan_ledger::webhook::Filter;
 use hongyan_store::types::{
     Actor, ActorKind, AppRecord, KeyRecord, MAX_WEBHOOKS, WebhookChange, WebhookRecord,
 };
@@ -214,21 +214,13 @@ impl Plan {
     fn add_webhook(&mut self, declared: &DeclaredWebhook, vault: Option<&Vault>, now: UnixMillis) {
         let DeclaredWebhook { id, name, url, description, types, apps, secret, .. } = declared;
         let owner = id.to_string();
+        let filter = Filter { types: types.clone().flatten(), apps: apps.clone().flatten() };
+        // Without a vault the plan is only shown.
+        let sealed =
+            vault.map(|vault| vault.seal_of(Purpose::WebhookSecret, &owner, secret)).unwrap_or_default();
         let record = WebhookRecord {
-            id: *id,
-            url: url.clone(),
             description: description.clone().unwrap_or_else(|| name.clone()),
-            filter: Filter { types: types.clone().flatten(), apps: apps.clone().flatten() },
-            // Without a vault the plan is only shown.
-            secret: vault
-                .map(|vault| vault.seal_of(Purpose::WebhookSecret, &owner, secret))
-                .unwrap_or_default(),
-            previous_secret: None,
-            disabled: None,
-            health: Health::default(),
-            last: None,
-            created_at: now,
-            updated_at: now,
+            ..WebhookRecord::new(*id, url.clone(), filter, sealed, now)
         };
         self.steps.push(Step::AddWebhook(name.clone(), Box::new(record)));
     }

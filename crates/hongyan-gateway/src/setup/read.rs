@@ -21,9 +21,6 @@ use crate::problem::Problem;
 use crate::vault::{check_token, sha256};
 use crate::webhooks::{AddressRules, check_secret};
 
-/// The longest description of a webhook, as in the API.
-const MAX_DESCRIPTION_CHARS: usize = 256;
-
 impl Setup {
     /// Reads everything that the settings and `setup_file` name, and the files with the secrets. Looks at no database.
     ///
@@ -143,13 +140,10 @@ fn webhook(entry: Entry, rules: AddressRules) -> Result<DeclaredWebhook, ConfigE
     let url = entry.needed("url", entry.text("url")?)?;
     let url = rules.check(&url).map_err(|why| entry.wrong("url", why))?;
     let description = entry.read("description", |value| match value.as_str() {
-        Some(text)
-            if text.chars().count() <= MAX_DESCRIPTION_CHARS && !text.chars().any(char::is_control) =>
-        {
-            Ok(text.to_owned())
-        }
+        Some(text) if request::is_description(text) => Ok(text.to_owned()),
         _ => Err(format!(
-            "takes a text of at most {MAX_DESCRIPTION_CHARS} characters without control characters"
+            "takes a text of at most {} characters without control characters",
+            request::MAX_DESCRIPTION_CHARS
         )),
     })?;
     let types = entry.list("types")?.map(|names| request::types(&names)).transpose();

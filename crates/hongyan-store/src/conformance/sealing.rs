@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hongyan_ledger::PersonId;
-use hongyan_ledger::webhook::{Filter, Health};
+use hongyan_ledger::webhook::Filter;
 
 use super::check::checks;
 use super::world::{START, World, after, appid, user};
@@ -63,21 +63,10 @@ async fn fill(world: &World) -> Vec<SealedValue> {
         }
     }
     for number in [1, 2] {
-        let webhook = WebhookRecord {
-            id: world.ids.webhook(START),
-            url: "https://example.com/".into(),
-            description: String::new(),
-            filter: Filter::default(),
-            secret: vec![30],
-            previous_secret: None,
-            disabled: None,
-            health: Health::default(),
-            last: None,
-            created_at: START,
-            updated_at: START,
-        };
-        let owner = SealedOwner::Webhook(webhook.id);
-        let id = webhook.id;
+        let id = world.ids.webhook(START);
+        let webhook =
+            WebhookRecord::new(id, "https://example.com/".into(), Filter::default(), vec![30], START);
+        let owner = SealedOwner::Webhook(id);
         assert!(store.add_webhook(webhook).await.unwrap());
         if number == 1 {
             all.push(of(SealedKind::WebhookSecret, &owner, 30));

@@ -2,7 +2,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::settle::{AppPause, PauseCode};
-use hongyan_ledger::webhook::{Filter, Health};
+use hongyan_ledger::webhook::Filter;
 use hongyan_ledger::{Lane, MessageId, MessageState as S, PermitPolicy, ReasonCode, WebhookId};
 use hongyan_wechat::OpenId;
 
@@ -228,19 +228,8 @@ async fn every_change_of_an_app_is_told(world: World) {
 async fn every_change_of_a_webhook_is_told(world: World) {
     let told = || world.heard().contains(&Heeded::Webhooks);
     let id = WebhookId::from_bytes([3; 16]);
-    let record = WebhookRecord {
-        id,
-        url: "https://example.com/hook".into(),
-        description: String::new(),
-        filter: Filter::default(),
-        secret: vec![1],
-        previous_secret: None,
-        disabled: None,
-        health: Health::default(),
-        last: None,
-        created_at: START,
-        updated_at: START,
-    };
+    let url = "https://example.com/hook".into();
+    let record = WebhookRecord::new(id, url, Filter::default(), vec![1], START);
     world.heard();
     assert!(world.store.add_webhook(record).await.unwrap());
     assert!(told(), "the webhook was added");

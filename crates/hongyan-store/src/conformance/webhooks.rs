@@ -2,7 +2,7 @@
 
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::ids::IdMaker;
-use hongyan_ledger::webhook::{EventType as T, Fate, Filter, Health, Reply};
+use hongyan_ledger::webhook::{EventType as T, Fate, Filter, Reply};
 use hongyan_ledger::{MessageState as S, WebhookEventId, WebhookId};
 use serde_json::Value;
 
@@ -21,17 +21,8 @@ impl World {
     pub(super) async fn listen_for(&self, filter: Filter) -> WebhookId {
         let id = IdMaker::new().webhook(START);
         let record = WebhookRecord {
-            id,
-            url: "https://example.com/".into(),
             description: "a shop".into(),
-            filter,
-            secret: vec![1, 2, 3],
-            previous_secret: None,
-            disabled: None,
-            health: Health::default(),
-            last: None,
-            created_at: START,
-            updated_at: START,
+            ..WebhookRecord::new(id, "https://example.com/".into(), filter, vec![1, 2, 3], START)
         };
         assert!(self.store.add_webhook(record.clone()).await.unwrap());
         assert_eq!(self.webhook(id).await, record);

@@ -42,6 +42,25 @@ pub struct WebhookRecord {
     pub updated_at: UnixMillis,
 }
 
+impl WebhookRecord {
+    /// A webhook that is added now: enabled, without a description, and not tried yet. `secret` is sealed.
+    pub fn new(id: WebhookId, url: String, filter: Filter, secret: Sealed, now: UnixMillis) -> Self {
+        Self {
+            id,
+            url,
+            description: String::new(),
+            filter,
+            secret,
+            previous_secret: None,
+            disabled: None,
+            health: Health::default(),
+            last: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
 /// The answer of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookAnswer {

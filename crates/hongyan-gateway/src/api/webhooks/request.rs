@@ -17,8 +17,16 @@ pub(super) const MAX_TYPES: usize = 64;
 /// The most apps in a filter.
 pub(super) const MAX_APPS: usize = 100;
 
+/// The longest description of a webhook.
+pub(crate) const MAX_DESCRIPTION_CHARS: usize = 256;
+
 /// What a webhook is for, in words.
-pub(super) type Description = Text<0, 256>;
+pub(super) type Description = Text<0, MAX_DESCRIPTION_CHARS>;
+
+/// Whether a text may describe a webhook.
+pub(crate) fn is_description(text: &str) -> bool {
+    Description::holds(text)
+}
 
 /// A webhook that must exist.
 pub(super) async fn known(context: &Context, caller: &Caller, id: &str) -> Result<WebhookRecord, Problem> {

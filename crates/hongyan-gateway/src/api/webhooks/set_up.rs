@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use hongyan_ledger::webhook::Health;
 use hongyan_store::types::{MAX_WEBHOOKS, Subject, WebhookRecord};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -67,18 +66,12 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, axum::Json<WebhookWithSecret>), Problem> {
     let now = context.clock.now();
     let (id, secret) = (context.ids.webhook(now), new_secret());
+    let url = checked_url(&context, &request.url)?;
+    let filter = for_caller(&caller, filter(&request.types, &request.apps)?)?;
+    let sealed = context.vault.seal_of(Purpose::WebhookSecret, &id.to_string(), &secret);
     let record = WebhookRecord {
-        id,
-        url: checked_url(&context, &request.url)?,
         description: request.description.map(|text| text.0).unwrap_or_default(),
-        filter: for_caller(&caller, filter(&request.types, &request.apps)?)?,
-        secret: context.vault.seal_of(Purpose::WebhookSecret, &id.to_string(), &secret),
-        previous_secret: None,
-        disabled: None,
-        health: Health::default(),
-        last: None,
-        created_at: now,
-        updated_at: now,
+        ..WebhookRecord::new(id, url, filter, sealed, now)
     };
     caller.is_about(Subject { appid: None, object: Some(id.to_string()) });
     if !context.store.add_webhook(record).await? {
