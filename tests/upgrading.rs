@@ -3,17 +3,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
 
+use hongyan_clock::{Clock, UnixMillis};
+use hongyan_gateway::config::Settings;
 use hongyan_gateway::vault::{Purpose, Vault};
-use hongyan_wechat::AppId;
+use hongyan_ledger::{Lane, MessageId, WebhookId};
+use hongyan_wechat::{AppId, OpenId};
+use http::Method;
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::process::{Gateway, Server, create_key, run, serve};
+use crate::world::{Platform, World, settings};
 
 /// The master key of the databases in these stories.
 const MASTER_KEY: [u8; 32] = [7; 32];
+
+/// "Now" for the rows of the fixtures.
+const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
+
+const SUBSCRIBE: &str = "/cgi-bin/message/subscribe/send";
 
 fn master_key() -> String {
     hex::encode(MASTER_KEY)
@@ -30,6 +42,23 @@ fn newest() -> i64 {
     (1..1_000).take_while(|&version| released(version).exists()).last().unwrap()
 }
 
+/// The user `n` of the fixtures.
+fn user(n: i64) -> String {
+    format!("oSandboxUser{n:016}")
+}
+
+/// The id number `i` of the fixtures, of a row of the user `n`.
+fn id(appid: &AppId, i: u8, n: i64) -> [u8; 16] {
+    let openid: OpenId = user(n).parse().unwrap();
+    let mut id = [0; 16];
+    id[..6].copy_from_slice(&NOW.0.to_be_bytes()[2..]);
+    id[6] = 0x70;
+    id[8] = 0x80;
+    id[14] = i;
+    id[15] = Lane::of(appid, &openid).number();
+    id
+}
+
 /// Makes the database of a released schema, with secrets that [`MASTER_KEY`] opens.
 fn make(dir: &Path, version: i64, appid: &AppId, app_secret: &str) -> PathBuf {
     let path = dir.join("hongyan.db");
@@ -43,6 +72,12 @@ fn make(dir: &Path, version: i64, appid: &AppId, app_secret: &str) -> PathBuf {
     if version >= 4 {
         let token = seal(Purpose::CallbackToken, "token");
         db.execute("UPDATE apps SET callback_token = ?, callback_aes_key = NULL", [token]).unwrap();
+    }
+    if version >= 5 {
+        let owner = WebhookId::from_bytes(id(appid, 50, 1)).to_string();
+        let secret = vault.seal_of(Purpose::WebhookSecret, &owner, &SecretString::from("whsec_AAAA"));
+        // The gateway refuses this address, so no request leaves the machine.
+        db.execute("UPDATE webhooks SET secret = ?, url = 'https://127.0.0.1:9/hook'", [secret]).unwrap();
     }
     db.pragma_update(None, "application_id", 0x6879_676e).unwrap();
     db.pragma_update(None, "user_version", version).unwrap();
@@ -59,6 +94,94 @@ fn content(path: &Path) -> (i64, Vec<(Vec<u8>, i64)>) {
     let mut rows = db.prepare("SELECT id, state FROM messages ORDER BY id").unwrap();
     let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     (version, rows.map(Result::unwrap).collect())
+}
+
+/// Gives the sandbox the users of the fixtures. The sandbox makes up openids, so the openids are replaced in its saved state.
+async fn with_users_of_fixtures(wechat: &Platform) {
+    let mut invented = Vec::new();
+    for _ in 2..=8 {
+        invented.push(wechat.user().await);
+    }
+    let url = format!("{}/_sandbox/state", wechat.url);
+    let mut state = wechat.http.get(&url).await.expect(200).to_string();
+    for (openid, n) in invented.iter().zip(2..) {
+        state = state.replace(openid, &user(n));
+    }
+    let json = [("content-type", "application/json")];
+    wechat.http.send(Method::PUT, &url, &json, state).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_sends_the_open_messages_of_every_released_schema_once() {
+    for version in 1..=newest() {
+        let clock = Clock::system();
+        clock.set(NOW.plus(Duration::from_secs(60)));
+        let wechat = Platform::start(clock.clone()).await;
+        with_users_of_fixtures(&wechat).await;
+        // What the users of the stored permits had accepted; two taps of user 2.
+        for n in [2, 2, 3, 6] {
+            wechat.subscribe(&user(n), "accept").await;
+        }
+        let appid: AppId = wechat.seed.appid.parse().unwrap();
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let path = make(dir.path(), version, &appid, &wechat.seed.app_secret);
+        let settings = Settings {
+            master_key: Some(SecretString::from(master_key())),
+            ..settings(dir.path(), &wechat.url)
+        };
+        let world = World::on(Arc::clone(&dir), settings, wechat, clock).await;
+        let message = |i, n| MessageId::from_bytes(id(&appid, i, n)).to_string();
+        let state = async |i, n| world.message(&message(i, n)).await["state"].clone();
+        let sent = async |i, n| {
+            let settled = world.settled(&message(i, n)).await;
+            assert_eq!(settled["state"], "sent", "schema {version}, message {i}: {settled}");
+        };
+        let resolve = async |i, n, outcome: &str| {
+            let path = format!("/v1/messages/{}/resolve", message(i, n));
+            world.post(&path, json!({ "outcome": outcome })).await.expect(200)
+        };
+        // Two ready messages of a user, the older first.
+        sent(2, 2).await;
+        sent(3, 2).await;
+        assert_eq!(state(4, 3).await, "scheduled", "schema {version}: in an hour");
+        assert_eq!(state(5, 4).await, "waiting", "schema {version}: for a permit");
+        world.advance(Duration::from_secs(3_600));
+        sent(4, 3).await;
+        world.grant_subscription(&user(4)).await;
+        sent(5, 4).await;
+        // The old gateway had sent two messages and got no answer: message 6 was in flight when the gateway ended. The user may
+        // have them, so they are not sent again until an operator says that the user has not got them.
+        for (i, n) in [(6, 5), (7, 6)] {
+            let unknown = world.settled(&message(i, n)).await;
+            assert_eq!(unknown["state"], "unknown", "schema {version}, message {i}: {unknown}");
+        }
+        assert_eq!(world.wechat.asked(SUBSCRIBE).await, 4, "schema {version}");
+        assert_eq!(resolve(6, 5, "sent").await["state"], "sent");
+        resolve(7, 6, "not_sent").await;
+        sent(7, 6).await;
+
+        // Each card once, each permit used up, and no message is open.
+        for (n, cards, spent) in [
+            (2, &["order-2", "order-3"][..], 2),
+            (3, &["order-4"], 1),
+            (4, &["order-5"], 1),
+            (5, &[], 1),
+            (6, &["order-7"], 1),
+        ] {
+            assert_eq!(world.wechat.texts(&user(n)).await, cards, "schema {version}: user {n}");
+            let totals = world.totals(&user(n)).await;
+            assert_eq!(totals["spent"], spent, "schema {version}: user {n}: {totals}");
+            assert_eq!((&totals["available"], &totals["reserved"]), (&json!(0), &json!(0)), "{totals}");
+        }
+        for n in [1, 7, 8] {
+            assert!(world.wechat.inbox(&user(n)).await.is_empty(), "schema {version}: user {n}");
+        }
+        assert_eq!(world.wechat.asked(SUBSCRIBE).await, 5, "schema {version}: one request for each card");
+        let open = world.get("/v1/messages?state=scheduled,ready,waiting,sending,unknown").await.expect(200);
+        assert_eq!(open, json!({ "messages": [] }), "schema {version}");
+        world.stop().await;
+        assert_eq!(content(&path).0, newest());
+    }
 }
 
 /// The bytes of every file in a directory but the lock.

@@ -185,6 +185,17 @@ impl World {
         .await
     }
 
+    /// The gateway of these settings on a database that exists. The app is registered there, and `directory` holds the database.
+    pub async fn on(
+        directory: Arc<tempfile::TempDir>,
+        settings: Settings,
+        wechat: Platform,
+        clock: Clock,
+    ) -> Self {
+        let gateway = Gateway::start(settings.clone(), clock.clone()).await.unwrap();
+        Self::of(gateway, directory, settings, wechat, clock).await
+    }
+
     /// A world with this gateway, a key, and a registered app.
     async fn begin(
         adjust: impl FnOnce(&mut Settings),
@@ -192,16 +203,32 @@ impl World {
     ) -> Self {
         let clock = Clock::system();
         let wechat = Platform::start(clock.clone()).await;
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Arc::new(tempfile::tempdir().unwrap());
         let mut settings = settings(dir.path(), &wechat.url);
         adjust(&mut settings);
         let gateway = start(settings.clone(), clock.clone()).await.unwrap();
+        let mut world = Self::of(gateway, dir, settings, wechat, clock).await;
+        let app = json!({ "appid": world.wechat.seed.appid, "secret": world.wechat.seed.app_secret });
+        let registered = world.post("/v1/apps", app).await;
+        world.gateway_secret = registered.text("gateway_secret");
+        registered.expect(201);
+        world
+    }
+
+    /// A world with this gateway and a key.
+    async fn of(
+        gateway: Gateway,
+        dir: Arc<tempfile::TempDir>,
+        settings: Settings,
+        wechat: Platform,
+        clock: Clock,
+    ) -> Self {
         let context = gateway.context().clone();
         let (_, key) = create_key(&*context.store, &context.ids, &clock, NewKey::new("story", &[Scope::All]))
             .await
             .unwrap();
         let (serving, url) = Serving::start(gateway).await;
-        let mut world = Self {
+        Self {
             clock,
             wechat,
             url,
@@ -211,13 +238,8 @@ impl World {
             http: Http::new(),
             settings,
             serving,
-            dir: Arc::new(dir),
-        };
-        let app = json!({ "appid": world.wechat.seed.appid, "secret": world.wechat.seed.app_secret });
-        let registered = world.post("/v1/apps", app).await;
-        world.gateway_secret = registered.text("gateway_secret");
-        registered.expect(201);
-        world
+            dir,
+        }
     }
 
     /// Another node: a gateway on the same store, with the same app and key.
