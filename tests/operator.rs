@@ -18,7 +18,7 @@ use crate::world::{Http, Platform, World};
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// The user and the group `nobody` of every Linux.
-const NOBODY: u32 = 65_534;
+pub const NOBODY: u32 = 65_534;
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -203,7 +203,7 @@ async fn commands_that_look_make_no_database_and_a_new_one_is_announced() {
 }
 
 /// A directory that `nobody` may enter, with a data directory in it; `None` where the tests do not run as root.
-fn of_nobody() -> Option<(tempfile::TempDir, std::path::PathBuf)> {
+pub fn of_nobody() -> Option<(tempfile::TempDir, std::path::PathBuf)> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     let dir = tempfile::tempdir().unwrap();
     if std::fs::metadata(dir.path()).unwrap().uid() != 0 {
@@ -217,7 +217,7 @@ fn of_nobody() -> Option<(tempfile::TempDir, std::path::PathBuf)> {
     Some((dir, data))
 }
 
-fn owners(dir: &Path) -> Vec<(String, u32)> {
+pub fn owners(dir: &Path) -> Vec<(String, u32)> {
     use std::os::unix::fs::MetadataExt;
     let mut all: Vec<_> = std::fs::read_dir(dir)
         .unwrap()

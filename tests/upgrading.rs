@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::operator::{NOBODY, of_nobody, owners};
 use crate::process::{Gateway, Server, create_key, run, serve};
 use crate::world::{Platform, World, settings};
 
@@ -182,6 +183,31 @@ async fn a_gateway_sends_the_open_messages_of_every_released_schema_once() {
         world.stop().await;
         assert_eq!(content(&path).0, newest());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_copy_of_an_upgrade_by_root_belongs_to_the_owner_of_the_database() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    // Only root can act for another user.
+    let Some((_dir, data)) = of_nobody() else { return };
+    let appid: AppId = "wx0123456789abcdef".parse().unwrap();
+    let path = make(&data, newest() - 1, &appid, "secret");
+    chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+    let copy = data.join(format!("hongyan.db.before-schema-{}", newest()));
+    let is_nobodys = |what: &str| {
+        assert!(owners(&data).iter().all(|(_, owner)| *owner == NOBODY), "{what}: {:?}", owners(&data));
+        let about = fs::metadata(&copy).unwrap();
+        assert_eq!((about.uid(), about.gid(), about.mode() & 0o777), (NOBODY, NOBODY, 0o600), "{what}");
+    };
+    // A command that opens the database upgrades the schema.
+    create_key(&data).await;
+    is_nobodys("key create");
+    // So does a start, here on the copy that was put back.
+    fs::rename(&copy, &path).unwrap();
+    let mut command = serve(&data, "http://127.0.0.1:9");
+    let server = Server::start(command.env("HONGYAN_MASTER_KEY", master_key())).await;
+    is_nobodys("serve");
+    assert!(server.signal("TERM").await.success());
 }
 
 /// The bytes of every file in a directory but the lock.

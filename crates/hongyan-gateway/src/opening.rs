@@ -42,13 +42,18 @@ fn announced_upgrade(settings: &Settings, path: &Path) -> Result<Option<Schema>,
         "the schema of the database is upgraded now; an older version of the program cannot open the database afterwards"
     );
     if settings.copy_before_upgrade {
-        let mut copy = path.as_os_str().to_owned();
-        copy.push(format!(".before-schema-{newest}"));
-        let copy = PathBuf::from(copy);
+        let copy = copy_before_upgrade(path);
         copied(path, &copy).map_err(|why| GatewayError::Copy { path: copy.display().to_string(), why })?;
         tracing::info!(path = %copy.display(), schema = found, "the database was copied before the upgrade");
     }
     Ok(Some(schema))
+}
+
+/// The copy that an upgrade to the newest schema makes of this database first.
+pub(crate) fn copy_before_upgrade(database: &Path) -> PathBuf {
+    let mut copy = database.as_os_str().to_owned();
+    copy.push(format!(".before-schema-{}", sqlite::newest_schema()));
+    PathBuf::from(copy)
 }
 
 /// Copies a database. The copy has its name only when it is complete; it replaces the copy of an upgrade that failed.

@@ -1,6 +1,7 @@
 //! Starts and stops the gateway: opens the store, recovers the state of the last process, starts the parts.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,11 @@ impl Gateway {
     /// When the data directory or the database cannot be used.
     pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, GatewayError> {
         opening::open_store(settings)
+    }
+
+    /// The copy that [`Gateway::open_store`] makes of this database before it upgrades the schema.
+    pub fn copy_before_upgrade(database: &Path) -> PathBuf {
+        opening::copy_before_upgrade(database)
     }
 
     /// Opens the database and starts everything but the HTTP listener. On return, the state of the last process is recovered

@@ -29,9 +29,10 @@ pub(crate) fn open_or_make(settings: &Settings) -> Result<Opened, Failure> {
     let heirs = Heirs::of(settings)?;
     files::check_usable(settings)?;
     let is_new = !database.exists();
-    let store = Gateway::open_store(settings)?;
+    let store = Gateway::open_store(settings);
+    // Runs after a failure too: files may exist by then.
     heirs.inherit(settings)?;
-    Ok(Opened { store, path: absolute(&database), is_new })
+    Ok(Opened { store: store?, path: absolute(&database), is_new })
 }
 
 /// Opens the database for a command that only reads. A missing database is an error.

@@ -7,6 +7,7 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use hongyan_gateway::Gateway;
 use hongyan_gateway::config::Settings;
 use hongyan_gateway::vault::KEY_FILE;
 
@@ -203,6 +204,7 @@ impl Heirs {
         let database = settings.sqlite_path()?;
         let mut files: Vec<(PathBuf, Option<Owner>)> = vec![(database.clone(), self.database)];
         files.extend(BESIDE.iter().map(|suffix| (with_suffix(&database, suffix), self.database)));
+        files.push((Gateway::copy_before_upgrade(&database), self.database));
         files.push((settings.data_dir.join(KEY_FILE), self.data_dir));
         if self.made_data_dir {
             files.push((settings.data_dir.clone(), self.data_dir));
