@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use hongyan_gateway::people::Role;
 use hongyan_wechat::callback::{parse_document, sign, to_xml};
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::console::visitor;
 use crate::pusher::{Pusher, TOKEN, as_json, is_success};
 use crate::world::{World, eventually};
 
@@ -301,6 +303,7 @@ async fn what_the_gateway_does_not_act_on_is_kept_and_listed() {
     let about_nobody =
         r#"{"MsgType":"event","Event":"weapp_audit_success","CreateTime":1610969440,"Reason":"x"}"#;
     is_success(&pusher.push(&world.signed("a"), &text).await);
+    world.advance(Duration::from_secs(1));
     is_success(&pusher.push(&world.signed("b"), about_nobody).await);
     let audit = world.worked_on().await;
     assert_eq!((&audit["name"], &audit["effects"]), (&json!("weapp_audit_success"), &json!([])));
@@ -322,6 +325,20 @@ async fn what_the_gateway_does_not_act_on_is_kept_and_listed() {
     let cursor = first["next_cursor"].as_str().unwrap();
     let second = world.get(&format!("/v1/events?limit=1&cursor={cursor}")).await.expect(200);
     assert_eq!((&second["events"][0]["name"], second.get("next_cursor")), (&json!("text"), None));
+    let at = audit["received_at"].as_str().unwrap();
+    let since = world.get(&format!("/v1/events?since={at}")).await.expect(200);
+    assert_eq!(since, json!({ "events": [audit] }), "received then or later");
+    let until = world.get(&format!("/v1/events?until={at}")).await.expect(200);
+    assert_eq!(until["events"], of_user["events"], "received before");
+    let of_time = format!("/v1/events?app={appid}&openid={user}");
+    let events = world.get(&format!("{of_time}&until={at}")).await.expect(200)["events"].clone();
+    assert_eq!(events, of_user["events"]);
+    world.get("/v1/events?since=yesterday").await.problem(422, "invalid_field");
+    let viewer = visitor(&world, "li", Role::Viewer, None).await;
+    let page = viewer.get("/console/events?until=2099-01-01T00:00").await;
+    assert!(page.text.contains("weapp_audit_success"), "{}", page.text);
+    let page = viewer.get("/console/events?since=2099-01-01T00:00").await;
+    assert!(page.text.contains("No such event came in this time."), "{}", page.text);
     assert_eq!(
         world.get(&format!("/v1/events?openid={user}")).await.problem(422, "invalid_field")["field"],
         "openid"

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::daily::{at, stderr};
 use crate::process::run;
+use crate::pusher::{Pusher, as_json};
 use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,6 +118,13 @@ async fn figures_nodes_quotas_and_changes_are_shown() {
     let (apps, _) = world.command(&["app", "list", "-o", "csv"]).await;
     assert!(apps.contains(&appid) && apps.starts_with("appid,name,"), "{apps}");
     let (_, said) = world.command(&["event", "list"]).await;
+    assert!(said.contains("WeChat pushed no such event"), "{said}");
+    let pusher = Pusher::of(&world, false).await;
+    pusher.push(&world.signed("a"), &as_json(&world.popup(&user, "accept"))).await;
+    let name = world.worked_on().await["name"].as_str().unwrap().to_owned();
+    let (events, _) = world.command(&["event", "list", "--since", "1h", "-o", "csv"]).await;
+    assert!(events.lines().count() == 2 && events.contains(&name), "{events}");
+    let (_, said) = world.command(&["event", "list", "--until", "1h"]).await;
     assert!(said.contains("WeChat pushed no such event"), "{said}");
 }
 

@@ -132,6 +132,14 @@ impl WebhookEventId {
     }
 }
 
+/// The smallest id made at this moment, to the millisecond: ids begin with the time.
+fn first_at(at: UnixMillis) -> [u8; 16] {
+    let millis = at.0.clamp(0, (1 << 48) - 1).cast_unsigned() << 16;
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&millis.to_be_bytes());
+    bytes
+}
+
 impl MessageId {
     /// The lane of this message's rows.
     ///
@@ -140,12 +148,9 @@ impl MessageId {
         Lane::new(self.0.as_bytes()[15])
     }
 
-    /// The smallest id that a message accepted at this moment, to the millisecond, can have: ids begin with the time.
+    /// The smallest id that a message accepted at this moment, to the millisecond, can have.
     pub fn first_at(at: UnixMillis) -> Self {
-        let millis = at.0.clamp(0, (1 << 48) - 1).cast_unsigned() << 16;
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&millis.to_be_bytes());
-        Self::from_bytes(bytes)
+        Self::from_bytes(first_at(at))
     }
 }
 
@@ -171,6 +176,11 @@ impl WebhookId {
 }
 
 impl EventId {
+    /// The smallest id that an event received at this moment, to the millisecond, can have.
+    pub fn first_at(at: UnixMillis) -> Self {
+        Self::from_bytes(first_at(at))
+    }
+
     /// The lane of this event's row; `None` for an id that was never made here.
     pub fn lane(&self) -> Option<Lane> {
         Lane::new(self.0.as_bytes()[15])

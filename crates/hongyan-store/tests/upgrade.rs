@@ -318,8 +318,7 @@ impl Found {
     }
 
     async fn events(&self) {
-        let filter =
-            EventFilter { apps: None, openid: None, name: None, before: None, limit: 10, look_at: 1_000 };
+        let filter = EventFilter { limit: 10, ..EventFilter::default() };
         let events = self.store.events(filter).await.unwrap().items;
         let own = [EventId::from_bytes(id(40, 1)), EventId::from_bytes(id(41, 8))];
         let kept = own.iter().filter(|id| events.iter().any(|event| event.id == **id)).count();

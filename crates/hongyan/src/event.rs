@@ -48,7 +48,9 @@ async fn list(args: &EventListArgs) -> Result<(), Failure> {
     let query = Query::default()
         .with("app", args.app.as_ref())
         .with("openid", args.openid.as_ref())
-        .with("name", args.name.as_ref());
+        .with("name", args.name.as_ref())
+        .with("since", args.since)
+        .with("until", args.until);
     let api = Api::remote(&args.list.remote)?;
     listing::print_pages(&api, ("/v1/events", &query), &EVENTS, &args.page, &args.list).await
 }

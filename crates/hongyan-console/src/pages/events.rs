@@ -14,7 +14,7 @@ use crate::apps::{App, apps, one_app};
 use crate::console::Console;
 use crate::format::At;
 use crate::page::{Frame, Place, html};
-use crate::pager::Pager;
+use crate::pager::{Pager, moment};
 use crate::refusal::Refusal;
 use crate::visit::Visit;
 
@@ -31,6 +31,7 @@ texts! {
     nothing = "只保存", "only kept";
     open = "待处理", "to be worked on";
     raw = "原文", "As WeChat sent it";
+    nothing_then = "这段时间内没有这样的微信推送。", "No such event came in this time.";
     nothing_of(what: String) = "没有找到与“{what}”有关的微信推送。", "No event was found for “{what}”.";
     empty = "没有收到过微信推送。请在小程序的页面查看要在微信后台填写什么。", "No event has come from WeChat. The app's page says what to enter at WeChat.";
 }
@@ -43,6 +44,10 @@ struct EventQuery {
     openid: String,
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    since: String,
+    #[serde(default)]
+    until: String,
     #[serde(default)]
     cursor: String,
 }
@@ -104,6 +109,17 @@ impl EventsPage {
         let parts = [self.query.openid.trim(), self.query.name.trim()];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
+
+    /// What the page says if no event fits.
+    fn nothing(&self) -> String {
+        if !self.query.since.is_empty() || !self.query.until.is_empty() {
+            return self.words.nothing_then().to_owned();
+        }
+        match self.sought() {
+            sought if sought.is_empty() => self.words.empty().to_owned(),
+            sought => self.words.nothing_of(sought),
+        }
+    }
 }
 
 async fn list(visit: Visit, Query(mut query): Query<EventQuery>) -> Result<Response, Refusal> {
@@ -116,6 +132,8 @@ async fn list(visit: Visit, Query(mut query): Query<EventQuery>) -> Result<Respo
             .with("app", Some(&query.app))
             .with("openid", Some(query.openid.trim()))
             .with("name", Some(query.name.trim()))
+            .with("since", moment(&query.since))
+            .with("until", moment(&query.until))
             .with("cursor", Some(&query.cursor));
         visit.get(&address).await?
     };

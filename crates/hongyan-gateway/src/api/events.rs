@@ -32,6 +32,12 @@ pub(super) struct EventsQuery {
     /// Only events with this name at WeChat.
     #[param(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "subscribe_msg_sent_event")]
     name: Option<Text<1, 128>>,
+    /// Only events received at this moment or later.
+    #[param(value_type = Option<schemas::Time>)]
+    since: Option<UnixMillis>,
+    /// Only events received before this moment.
+    #[param(value_type = Option<schemas::Time>)]
+    until: Option<UnixMillis>,
     /// `next_cursor` of the previous page.
     #[param(value_type = Option<schemas::EventId>)]
     cursor: Option<String>,
@@ -112,6 +118,8 @@ pub(super) async fn list(
         apps,
         openid: query.openid.map(|text| parse("openid", &text)).transpose()?,
         name: query.name.map(|name| name.0),
+        since: query.since,
+        until: query.until,
         before: query.cursor.map(|text| parse("cursor", &text)).transpose()?,
         limit,
         ..EventFilter::default()

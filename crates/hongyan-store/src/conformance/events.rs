@@ -21,6 +21,7 @@ checks![
     a_nonce_that_was_used_for_another_content_is_refused,
     an_event_about_no_user_is_kept_in_the_lane_of_its_app,
     events_of_some_apps_are_listed_together_and_no_others,
+    events_of_a_time_are_listed_from_its_beginning_and_without_its_end,
     an_accepted_template_grants_a_unit_once_and_wakes_who_waits,
     an_acceptance_that_both_sides_report_counts_once,
     a_long_term_template_is_granted_without_number,
@@ -168,6 +169,38 @@ async fn events_of_some_apps_are_listed_together_and_no_others(world: World) {
         assert_eq!(rest.items.iter().map(|event| event.id).collect::<Vec<_>>(), [ids[0]]);
         assert_eq!(rest.next, None);
     }
+}
+
+async fn events_of_a_time_are_listed_from_its_beginning_and_without_its_end(world: World) {
+    let mut ids = Vec::new();
+    for n in 1..=4 {
+        // An event of another user, and one of no user.
+        let users = [user(1), user(2)];
+        let about = [Some(&users[0]), Some(&users[1]), Some(&users[0]), None][usize::from(n) - 1];
+        let event = event(&world, about, n, after(u64::from(n)));
+        ids.push(event.id);
+        receive(&world, event).await;
+    }
+    let any = || EventFilter { apps: Some(vec![appid()]), limit: 9, ..EventFilter::default() };
+    let of_user = || EventFilter { openid: Some(user(1)), ..any() };
+    let [since, until] = [2, 4].map(|n| Some(after(n)));
+    for (filter, expected) in [
+        (EventFilter { since, ..any() }, vec![ids[3], ids[2], ids[1]]),
+        (EventFilter { until, ..any() }, vec![ids[2], ids[1], ids[0]]),
+        (EventFilter { since, until, ..any() }, vec![ids[2], ids[1]]),
+        (EventFilter { since, until, before: Some(ids[2]), ..any() }, vec![ids[1]]),
+        (EventFilter { since: until, until: since, ..any() }, vec![]),
+        (EventFilter { since, until, ..of_user() }, vec![ids[2]]),
+        (EventFilter { until: since, ..of_user() }, vec![ids[0]]),
+        (EventFilter { since: Some(after(5)), ..of_user() }, vec![]),
+    ] {
+        let page = world.store.events(filter.clone()).await.unwrap();
+        assert_eq!(page.items.iter().map(|event| event.id).collect::<Vec<_>>(), expected, "{filter:?}");
+        assert_eq!(page.next, None);
+    }
+    let newest = world.store.events(EventFilter { since, limit: 1, ..any() }).await.unwrap();
+    let rest = world.store.events(EventFilter { since, before: newest.next, ..any() }).await.unwrap();
+    assert_eq!(rest.items.iter().map(|event| event.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
 }
 
 async fn an_accepted_template_grants_a_unit_once_and_wakes_who_waits(world: World) {

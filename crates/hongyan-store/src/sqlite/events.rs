@@ -288,7 +288,7 @@ macro_rules! page_of {
             columns!(),
             " FROM events ",
             $where,
-            " AND id < ?1 ORDER BY id DESC"
+            " AND id < ?1 AND id >= ?7 ORDER BY id DESC"
         )
     };
 }
@@ -315,7 +315,10 @@ fn walk(db: &Connection, filter: &EventFilter) -> RowResult<Page<EventView, Even
         (Some([appid]), Some(openid)) => Some(User::of(appid, openid)),
         _ => None,
     };
-    let before = filter.before.unwrap_or(EventId::from_bytes([0xff; 16]));
+    // An id begins with the time of receipt, so a span of time is a span of ids.
+    let newest = EventId::from_bytes([0xff; 16]);
+    let before = filter.before.unwrap_or(newest).min(filter.until.map_or(newest, EventId::first_at));
+    let since = filter.since.map_or(EventId::from_bytes([0; 16]), EventId::first_at);
     page(
         db,
         if user.is_some() { OF_USER } else { ALL },
@@ -326,6 +329,7 @@ fn walk(db: &Connection, filter: &EventFilter) -> RowResult<Page<EventView, Even
             filter.name,
             user.as_ref().map(|user| user.lane.number()),
             user.as_ref().map(User::key),
+            since.as_bytes(),
         ],
         (filter.limit, filter.look_at),
         |cells| {

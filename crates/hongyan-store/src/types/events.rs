@@ -239,6 +239,10 @@ pub struct EventFilter {
     pub openid: Option<OpenId>,
     /// Of this name.
     pub name: Option<String>,
+    /// Received then or later.
+    pub since: Option<UnixMillis>,
+    /// Received before.
+    pub until: Option<UnixMillis>,
     /// Older than this event, where the previous page ended.
     pub before: Option<EventId>,
     /// At most so many events.
@@ -249,7 +253,16 @@ pub struct EventFilter {
 
 impl Default for EventFilter {
     fn default() -> Self {
-        Self { apps: None, openid: None, name: None, before: None, limit: 0, look_at: LOOK_AT }
+        Self {
+            apps: None,
+            openid: None,
+            name: None,
+            since: None,
+            until: None,
+            before: None,
+            limit: 0,
+            look_at: LOOK_AT,
+        }
     }
 }
 

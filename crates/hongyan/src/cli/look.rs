@@ -43,7 +43,7 @@ pub(crate) enum EventCommand {
     /// List the events that WeChat pushed, newest first, and what each event did
     #[command(after_help = "\
 Examples:
-  hongyan event list
+  hongyan event list --since 24h
   hongyan event list --app wx… --openid o…
   hongyan event list --name subscribe_msg_sent_event --all -o csv > events.csv")]
     List(EventListArgs),
@@ -60,6 +60,12 @@ pub(crate) struct EventListArgs {
     /// Only events with this name at WeChat
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Only events received at this time or later: how long ago (24h, 7d), or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = past)]
+    pub(crate) since: Option<UnixMillis>,
+    /// Only events received before this time
+    #[arg(long, value_name = "TIME", value_parser = past)]
+    pub(crate) until: Option<UnixMillis>,
     #[command(flatten)]
     pub(crate) page: PageArgs,
     #[command(flatten)]

@@ -501,6 +501,11 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("Only events of this mini program", "只列出这个小程序的事件"),
     ("Only events about this user", "只列出关于这个用户的事件"),
     ("Only events with this name at WeChat", "只列出微信以此命名的事件"),
+    (
+        "Only events received at this time or later: how long ago (24h, 7d), or RFC 3339",
+        "只列出这个时间及以后收到的事件：多久以前（24h、7d），或 RFC 3339",
+    ),
+    ("Only events received before this time", "只列出这个时间以前收到的事件"),
     ("the last 24 hours, hour by hour", "最近 24 小时，逐小时"),
     (
         "From this time on: how long ago (24h, 7d), or RFC 3339",
