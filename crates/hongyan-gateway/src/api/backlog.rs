@@ -31,7 +31,7 @@ struct OpenJson {
     state: MessageState,
     #[schema(minimum = 1)]
     count: u64,
-    /// When the oldest of them is or was due.
+    /// When the oldest of them is or was due. A message that is to be tried again later is due then.
     #[schema(value_type = schemas::Time)]
     oldest_due_at: UnixMillis,
     /// There are more of this state: 20,000 were counted.

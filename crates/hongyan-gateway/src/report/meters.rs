@@ -379,8 +379,10 @@ mod tests {
             of(MessageState::Scheduled, 1, -500),
             of(MessageState::Ready, 3, 40),
             of(MessageState::Waiting, 2, 50),
+            of(MessageState::Sending, 1, 900),
+            OpenMessages { appid: "wx3".parse().unwrap(), ..of(MessageState::Ready, 2, -30) },
         ];
-        let apps = vec![app(1, Some(PauseCode::DayQuota)), app(2, None)];
+        let apps = vec![app(1, Some(PauseCode::DayQuota)), app(2, None), app(3, None)];
         let text = meters.render(&Now { apps, open: Some(open), ..quiet() });
         for line in [
             "# TYPE hongyan_messages_total counter",
@@ -400,9 +402,11 @@ mod tests {
             "hongyan_open_messages{app=\"wx1\",state=\"ready\"} 3",
             "hongyan_open_messages{app=\"wx1\",state=\"unknown\"} 0",
             "hongyan_open_messages{app=\"wx2\",state=\"ready\"} 0",
-            // A message that waits for a permit is not late.
+            // A message that waits for a permit is not late, and a message that is being sent is not late.
             "hongyan_oldest_due_seconds{app=\"wx1\"} 40.0",
             "hongyan_oldest_due_seconds{app=\"wx2\"} 0.0",
+            // A message that is tried again later is not late.
+            "hongyan_oldest_due_seconds{app=\"wx3\"} 0.0",
             "hongyan_http_requests_total{route=\"/v1/messages/{id}\",status=\"404\"} 1",
             "hongyan_http_requests_total{route=\"other\",status=\"404\"} 1",
             concat!("hongyan_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),

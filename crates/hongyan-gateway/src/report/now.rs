@@ -175,10 +175,10 @@ fn register_open(registry: &mut Registry, now: &Now, open: &[OpenMessages]) {
             let count: u64 = of_this().filter(|open| open.state == state).map(|open| open.count).sum();
             messages.get_or_create(&[of_app(appid), ("state", state.name().into())]).set(count as i64);
         }
-        // A waiting message waits for its user, and an unknown message for an operator, so neither is late.
-        let is_due = |open: &&OpenMessages| {
-            matches!(open.state, MessageState::Scheduled | MessageState::Ready | MessageState::Sending)
-        };
+        // A waiting message waits for its user, and an unknown message for an operator, so neither is late. A message that
+        // is being sent is not late either: many messages that are sent again would look like a gateway that cannot keep up.
+        let is_due =
+            |open: &&OpenMessages| matches!(open.state, MessageState::Scheduled | MessageState::Ready);
         let late = of_this().filter(is_due).map(|open| now.at.since(open.oldest_due_at)).max();
         oldest.get_or_create(&[of_app(appid)]).set(late.unwrap_or_default().as_secs_f64());
     }

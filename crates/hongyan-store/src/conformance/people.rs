@@ -235,6 +235,16 @@ async fn open_messages_are_counted_by_state(world: World) {
     let later = NewMessage { send_at: after(60), ..world.message(&user(4), START) };
     world.begin(later).await;
     assert_eq!(count().await, [(S::Scheduled, 1, after(60)), (S::Waiting, 2, after(2))]);
+    // WeChat was busy: the message is due when it is tried again, and so is the younger message behind it.
+    world.subscribe(&user(5), 2).await;
+    let first = world.send(world.message(&user(5), START)).await;
+    world.begin(world.message(&user(5), after(1))).await;
+    let retry_at = world.answered(&first, -1, after(1)).await.wake_at.unwrap();
+    assert!(retry_at > after(1));
+    assert_eq!(
+        count().await,
+        [(S::Scheduled, 1, after(60)), (S::Ready, 2, retry_at), (S::Waiting, 2, after(2))]
+    );
 }
 
 async fn usable_permits_are_counted_by_app_and_kind_with_what_expires(world: World) {

@@ -27,16 +27,22 @@ macro_rules! open {
     };
 }
 
+/// Counts ready messages by app, at most so many. Only the first message of a user can go out, because the user's other
+/// messages wait behind it. If it is to be tried again later (it has a timer and is not parked, see `MessageRow::is_parked`), it is
+/// due then. SQLite takes the columns beside MIN from the row with the least value.
+const READY: &str = "SELECT appid, SUM(messages), MIN(CASE WHEN wake_at IS NULL OR wake_at IS deadline THEN first_at \
+    ELSE MAX(first_at, wake_at) END) FROM (\
+    SELECT appid, COUNT(*) AS messages, MIN(send_at) AS first_at, wake_at, deadline FROM (\
+    SELECT appid, user_no, send_at, wake_at, deadline FROM messages INDEXED BY messages_queued \
+    WHERE lane = ?1 AND state = 1 AND state IN (1, 2) LIMIT ?2) GROUP BY appid, user_no) GROUP BY appid";
+
 /// The open states, each with the statement that finds its messages by an index that holds no others, or few.
 const OPEN: [(MessageState, &str); 5] = [
     (
         MessageState::Scheduled,
         open!("INDEXED BY messages_due WHERE lane = ?1 AND wake_at IS NOT NULL AND state = 0"),
     ),
-    (
-        MessageState::Ready,
-        open!("INDEXED BY messages_queued WHERE lane = ?1 AND state = 1 AND state IN (1, 2)"),
-    ),
+    (MessageState::Ready, READY),
     (
         MessageState::Waiting,
         open!("INDEXED BY messages_queued WHERE lane = ?1 AND state = 2 AND state IN (1, 2)"),

@@ -23,7 +23,7 @@ pub struct OpenMessages {
     pub state: MessageState,
     /// How many.
     pub count: u64,
-    /// When the oldest of them is or was due.
+    /// When the oldest of them is or was due. A message that is to be tried again later is due then.
     pub oldest_due_at: UnixMillis,
     /// There are more of this state than were counted.
     pub is_cut: bool,
