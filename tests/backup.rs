@@ -142,9 +142,20 @@ async fn a_backup_made_under_load_is_whole_and_nothing_goes_out_a_second_time() 
     let patient = caller.post(&format!("{url}/v1/messages"), &patient).await;
     assert_eq!(patient["state"], "waiting");
 
+    let last_backup = async || {
+        let metrics = caller.call(Method::GET, &format!("{url}/metrics"), "", &Value::Null).await.text;
+        let value = |line: &str| {
+            line.strip_prefix("hongyan_last_backup_timestamp_seconds ").map(|at| at.parse::<i64>().unwrap())
+        };
+        metrics.lines().find_map(value)
+    };
+    assert_eq!(last_backup().await, None);
+    let began = Clock::system().now().as_seconds();
     let first = backups.path().join("first.db");
     let file = first.to_str().unwrap();
     let made = said(&on(dir.path(), &["backup", file, "--json"]).await);
+    let at = last_backup().await.unwrap();
+    assert!((began..=Clock::system().now().as_seconds()).contains(&at), "{at}");
     assert_eq!(made["bytes"], std::fs::metadata(&first).unwrap().len());
     assert_eq!(made["master_key"]["included"], false);
     assert_eq!(made["master_key"]["at"], dir.path().join("master.key").to_str().unwrap());

@@ -1,8 +1,11 @@
 //! `hongyan backup`: a copy of the configured database, made while the gateway runs.
 
-use std::time::Instant;
+use std::fs::File;
+use std::path::Path;
+use std::time::{Instant, SystemTime};
 
 use hongyan_gateway::config::Settings;
+use hongyan_gateway::report::backup_mark;
 use hongyan_gateway::vault::KEY_FILE;
 use hongyan_store::sqlite;
 use serde_json::json;
@@ -25,13 +28,21 @@ pub(crate) async fn run(args: &BackupArgs) -> Result<(), Failure> {
             args.file.display()
         )));
     }
-    let began = Instant::now();
+    let (began, at) = (Instant::now(), SystemTime::now());
     let to = Draft::beside(&args.file)?;
     let copied = {
         let (from, to) = (database.clone(), to.path.clone());
         stoppable(move |watcher| sqlite::copy(&from, &to, watcher)).await?
     };
     to.becomes(&args.file)?;
+    if let Err(failure) = note_time(&database, at) {
+        let why = failure.into_text();
+        output::warn(say!(
+            "备份已完成，但没有记下备份的时间：{why}",
+            "the backup is made, but its time was not noted: {why}";
+            why
+        ));
+    }
     let key = where_the_key_is(&settings);
     if args.json {
         return output::json(&json!({
@@ -58,6 +69,17 @@ pub(crate) async fn run(args: &BackupArgs) -> Result<(), Failure> {
         key
     ));
     Ok(())
+}
+
+/// Notes the time of the backup beside the database, where the gateway reads it for its metrics. The file is replaced, not
+/// written: the last file may belong to root.
+fn note_time(database: &Path, at: SystemTime) -> Result<(), Failure> {
+    let mark = backup_mark(database);
+    let draft = Draft::beside(&mark)?;
+    File::create_new(&draft.path)
+        .and_then(|file| file.set_modified(at))
+        .map_err(|error| Failure::cannot_write(&mark, &error))?;
+    draft.becomes(&mark)
 }
 
 /// Names the place of the master key, for the person who must keep a copy of it.

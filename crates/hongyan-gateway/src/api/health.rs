@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::openapi::Refusals;
 use crate::context::Context;
-use crate::report::{AppNow, Disk, Now};
+use crate::report::{AppNow, Disk, Now, last_backup};
 
 /// Whether the process runs.
 ///
@@ -80,6 +80,7 @@ pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'
     } else {
         (Backlog::default(), None)
     };
+    let database = context.settings.sqlite_path().ok();
     let text = context.report.render(&Now {
         in_flight: context.slots.taken(),
         at: now,
@@ -92,7 +93,8 @@ pub(super) async fn metrics(State(context): State<Context>) -> ([(HeaderName, &'
             })
             .collect(),
         open,
-        disk: context.settings.sqlite_path().ok().and_then(|path| Disk::of(&path)),
+        disk: database.as_deref().and_then(Disk::of),
+        last_backup: database.as_deref().and_then(last_backup),
         template_changes: context.apps.template_changes().into(),
         pending: backlog.pending,
         oldest_pending: backlog.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)),

@@ -252,6 +252,7 @@ mod tests {
             apps: vec![app(1, None)],
             open: Some(Vec::new()),
             disk: Some(Disk { database: 4_096, log: 0, free: 1 << 40 }),
+            last_backup: Some(UnixMillis(59_000)),
             in_flight: 0,
             template_changes: Vec::new(),
             pending: 0,
@@ -345,6 +346,11 @@ mod tests {
             ("hongyan_build_info", "gauge", "The version of this gateway."),
             ("hongyan_database_bytes", "gauge", "Size of the database's files."),
             ("hongyan_disk_free_bytes", "gauge", "Bytes that can still be written where the database is."),
+            (
+                "hongyan_last_backup_timestamp_seconds",
+                "gauge",
+                "When hongyan backup made the last backup, in Unix seconds.",
+            ),
         ] {
             assert_eq!(described.next(), Some(format!("# HELP {name} {help}").as_str()));
             assert_eq!(described.next(), Some(format!("# TYPE {name} {kind}").as_str()));
@@ -411,6 +417,7 @@ mod tests {
             "hongyan_http_requests_total{route=\"other\",status=\"404\"} 1",
             concat!("hongyan_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "hongyan_database_bytes{file=\"database\"} 4096",
+            "hongyan_last_backup_timestamp_seconds 59",
             "hongyan_attempt_seconds_bucket{le=\"5\"} 0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");

@@ -6,6 +6,7 @@
 //! | `attempts` | the counts of attempts by app |
 //! | `routes` | the counts of HTTP requests by route |
 //! | `now` | the names of the metrics that are read at each scrape |
+//! | `last_backup` | when the last backup was made |
 //! | `process` | what the kernel knows of the process |
 
 use std::sync::Arc;
@@ -20,10 +21,13 @@ use hongyan_sync::waiters::Waiters;
 use hongyan_wechat::AppId;
 use tokio::sync::watch;
 
+pub use last_backup::backup_mark;
+pub(crate) use last_backup::last_backup;
 use meters::Meters;
 pub use now::{AppNow, Disk, Now};
 
 mod attempts;
+mod last_backup;
 mod meters;
 mod now;
 mod process;
@@ -192,12 +196,14 @@ mod tests {
             }],
             open: None,
             disk: None,
+            last_backup: None,
             in_flight: 3,
             template_changes: vec![(TemplateChangeKind::Changed, 2)],
             pending: 7,
             oldest_pending: Duration::from_secs(9),
             verbs_per_commit: 2.5,
         });
+        assert!(!text.contains("hongyan_last_backup"), "nobody knows of a backup: {text}");
         assert!(text.contains("hongyan_verbs_per_commit 2.5"), "{text}");
         assert!(text.contains("hongyan_webhook_events_pending 7"), "{text}");
         assert!(text.contains("hongyan_messages_total{state=\"sent\"} 1"), "{text}");

@@ -53,6 +53,8 @@ pub struct Now {
     pub verbs_per_commit: f32,
     /// The files of the database.
     pub disk: Option<Disk>,
+    /// When `hongyan backup` made the last backup; `None`: this is not known.
+    pub last_backup: Option<UnixMillis>,
 }
 
 /// An app at a scrape.
@@ -128,6 +130,10 @@ pub(super) fn register(
         registry.register("hongyan_database_bytes", "Size of the database's files", bytes);
         let help = "Bytes that can still be written where the database is";
         registry.register("hongyan_disk_free_bytes", help, ConstGauge::new(disk.free));
+    }
+    if let Some(at) = now.last_backup {
+        let help = "When hongyan backup made the last backup, in Unix seconds";
+        registry.register("hongyan_last_backup_timestamp_seconds", help, ConstGauge::new(at.as_seconds()));
     }
     if let Some(process) = Process::read() {
         register_process(registry, &process);
