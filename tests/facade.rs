@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use http::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -70,11 +71,17 @@ async fn a_template_send_brings_its_form_id_and_is_a_message_like_any_other() {
         "data": data(),
     });
     let path = "/cgi-bin/message/wxopen/template/send";
-    assert_eq!(world.facade_send(path, &token, body.clone()).await["errcode"], 0);
+    let with_token = format!("{path}?access_token={token}");
+    let answer =
+        world.call(Method::POST, &with_token, &[("x-request-id", "order-9")], body.to_string()).await;
+    assert!(!answer.headers.contains_key("x-request-id"), "WeChat's answers have no such header");
+    assert_eq!(answer.expect(200)["errcode"], 0);
     assert_eq!(world.wechat.texts(&user).await, ["facade"]);
     assert_eq!(world.totals(&user).await["spent"], 1);
     let listed = world.get("/v1/messages").await.expect(200);
     assert_eq!(listed["messages"][0]["state"], "sent");
+    let id = listed["messages"][0]["id"].as_str().unwrap();
+    assert_eq!(world.message(id).await["request_id"], "order-9");
     // The same form id again is answered as by WeChat.
     let again = world.facade_send(path, &token, body).await;
     assert_eq!(again["errcode"], 41029);

@@ -130,6 +130,7 @@ async fn one_trace_leads_from_the_request_over_wechat_to_the_webhook_also_over_a
     let world = world.restart().await;
     world.advance(Duration::from_secs(3_601));
     assert_eq!(world.settled(&id).await["state"], "sent");
+    assert_eq!(world.message(&id).await["trace_id"], TRACE);
     let event = receiver.first("message.sent").await;
 
     let [request, stored, attempt, delivery] = collector

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use hongyan_gateway::RequestNote;
 use hongyan_gateway::door::Peer;
 use hongyan_gateway::people::Session;
 use hongyan_store::StoreError;
@@ -41,8 +42,9 @@ pub(crate) async fn admit(State(console): State<Console>, mut request: Request, 
     if must_change_password && !OPEN_TO_NEW.contains(&uri.path()) {
         return Redirect::to("/console/account").into_response();
     }
+    let note = request.extensions().get::<RequestNote>().cloned();
     let visit =
-        Visit { console, person, csrf, words: Words(language), uri, is_refresh, must_change_password };
+        Visit { console, person, note, csrf, words: Words(language), uri, is_refresh, must_change_password };
     request.extensions_mut().insert(visit.clone());
     let mut response = draw_refusals(&visit, next.run(request).await);
     Language::keep_asked(visit.uri.query(), response.headers_mut());

@@ -176,7 +176,8 @@ impl Visit {
             request = request.header("idempotency-key", key);
         }
         let request = request.body(body.map_or_else(Body::empty, Body::from)).map_err(Refusal::unreadable)?;
-        let (head, body) = self.console.api.call(self.person.clone(), request).await.into_parts();
+        let (head, body) =
+            self.console.api.call(self.person.clone(), self.note.clone(), request).await.into_parts();
         let body =
             Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(Refusal::unreadable)?.to_bytes();
         if !head.status.is_success() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use hongyan_gateway::RequestNote;
 use hongyan_gateway::people::{Person, Role};
 use hongyan_ui::Language;
 use hongyan_ui::language::cookie;
@@ -25,6 +26,8 @@ pub(crate) const PLAIN_COOKIE: &str = "hongyan_session";
 pub(crate) struct Visit {
     pub(crate) console: Console,
     pub(crate) person: Arc<Person>,
+    /// The id and the trace of the request for this page.
+    pub(crate) note: Option<RequestNote>,
     /// What a form must bring to be taken for one of ours.
     pub(crate) csrf: Arc<str>,
     /// The words of all pages, in the reader's language.

@@ -112,4 +112,5 @@ pub use api::description;
 pub use context::Context;
 pub use error::GatewayError;
 pub use pages::calls_in_chinese;
+pub use request_note::RequestNote;
 pub use service::Gateway;

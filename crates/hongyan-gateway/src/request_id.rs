@@ -1,6 +1,7 @@
 //! The id of a request, in its answer and in the log.
 
 use axum::http::{HeaderName, HeaderValue, Request};
+use hongyan_wechat::paths::FAMILIES;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -13,9 +14,15 @@ pub(crate) const PATTERN: &str = "^[A-Za-z0-9._:+/=-]{1,128}$";
 /// The longest id that a caller may send.
 const MAX_CHARS: usize = 128;
 
-/// Whether requests for this path get an id: only the gateway's own API. The facade answers as WeChat does.
-pub(crate) fn is_given_to(path: &str) -> bool {
+/// Whether answers to requests for this path have the header: only the gateway's own API. The facade answers as WeChat does.
+pub(crate) fn is_in_answers(path: &str) -> bool {
     path.starts_with("/v1/") || path.starts_with("/mp/")
+}
+
+/// Whether requests for this path get an id: the gateway's own API, the facade, and the console.
+fn is_given_to(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    is_in_answers(path) || first == "console" || FAMILIES.contains(&first)
 }
 
 /// The id that a request brings, or a new id; `None`: requests for this path get no id.
@@ -43,6 +50,22 @@ fn made() -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_send_a_message_gets_an_id_and_only_the_own_api_tells_it() {
+        for (path, is_given, is_told) in [
+            ("/v1/messages", true, true),
+            ("/mp/wx1/login", true, true),
+            ("/console/messages/msg_1/send", true, false),
+            ("/cgi-bin/message/subscribe/send", true, false),
+            ("/wxa/getwxacode", true, false),
+            ("/metrics", false, false),
+            ("/", false, false),
+            ("/docs/console", false, false),
+        ] {
+            assert_eq!((is_given_to(path), is_in_answers(path)), (is_given, is_told), "{path}");
+        }
+    }
 
     #[test]
     fn a_good_name_is_short_and_plain() {

@@ -9,10 +9,10 @@ use axum::http::HeaderValue;
 use axum::http::request::Parts;
 use hongyan_store::types::Origin;
 
-/// In the extensions of a request. The door says the id of the request and its trace; the handlers say who calls.
-/// Clones share everything.
+/// In the extensions of a request. The door says the id of the request and its trace; the handlers say who calls. The console
+/// passes the note of a page on to the calls that the page makes. Clones share everything.
 #[derive(Debug, Clone)]
-pub(crate) struct RequestNote(Arc<Inner>);
+pub struct RequestNote(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {

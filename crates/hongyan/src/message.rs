@@ -46,6 +46,8 @@ fn show(message: &Value) -> Result<(), Failure> {
         "send_at",
         "deadline",
         "attempt_count",
+        "request_id",
+        "trace_id",
     ];
     let present = names.into_iter().filter(|name| !message[*name].is_null());
     let mut rows: Vec<Vec<String>> =

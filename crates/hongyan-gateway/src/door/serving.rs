@@ -144,6 +144,7 @@ impl Requests {
         let Self { mut router, connection, shared, peer, over_tls } = self;
         let client = address::of(peer.ip(), request.headers(), &shared.trusted_proxies);
         let id = request_id::of(&request);
+        let is_told = request_id::is_in_answers(request.uri().path());
         let (note, watch) = Watch::begin(&request, id.as_ref(), &shared.traces);
         let is_head = request.method() == Method::HEAD;
         let response = match headers::check_host(&request, shared.hosts.as_deref()) {
@@ -177,7 +178,7 @@ impl Requests {
         if let Some(watch) = watch {
             watch.end(id.as_ref(), route, head.status);
         }
-        if let Some(id) = id {
+        if let Some(id) = id.filter(|_| is_told) {
             head.headers.insert(request_id::NAME, id);
         }
         let held = head.extensions.remove::<Held>();

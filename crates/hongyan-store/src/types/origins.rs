@@ -13,6 +13,11 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The id of the trace, 32 hexadecimal digits: the second part of W3C's `traceparent`.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.traceparent.as_deref()?.split('-').nth(1)
+    }
+
     /// The text that is stored: one column is shorter than two.
     pub(crate) fn stored(&self) -> Option<String> {
         match (&self.request_id, &self.traceparent) {
@@ -42,6 +47,8 @@ mod tests {
         {
             let origin = Origin { request_id: id.map(Into::into), traceparent: traceparent.map(Into::into) };
             assert_eq!(Origin::read(origin.stored().as_deref()), origin);
+            let trace_id = traceparent.map(|_| "4bf92f3577b34da6a3ce929d0e0e4736");
+            assert_eq!(origin.trace_id(), trace_id);
         }
         assert_eq!(Origin::default().stored(), None, "nothing is written for nothing");
     }

@@ -328,6 +328,7 @@ mod tests {
             is_refresh: false,
             console: console.clone(),
             person: Arc::new(Person { id, name: "vera".into(), role: Role::Viewer, apps }),
+            note: None,
             csrf: "".into(),
             words: words::Words(Language::En),
             uri: "/console/messages/export".parse().unwrap(),

@@ -34,6 +34,8 @@ pub(super) struct Detail {
     pub(super) emphasis_keyword: Option<String>,
     pub(super) lang: Option<String>,
     pub(super) miniprogram_state: Option<String>,
+    request_id: Option<String>,
+    trace_id: Option<String>,
     /// Counted, so that a verdict names the last one.
     attempts: Vec<IgnoredAny>,
 }

@@ -37,6 +37,8 @@ texts! {
     chosen_first_to_expire = "选中它是因为适用的额度中最先到期的先用。", "It was chosen because, of the permits that fit, the one that expires first is used.";
     chosen_oldest = "选中它是因为适用的额度都不会到期，最早授予的先用。", "It was chosen because none of the permits that fit expires, and the oldest is used.";
     channel = "通道", "Channel";
+    request_id = "请求 ID", "Request id";
+    trace_id = "链路追踪 ID", "Trace id";
     collapse_key = "合并键", "Collapse key";
     replaced_by = "被这条消息取代", "Replaced by";
     attempt(number: u32) = "第 {number} 次请求微信", "Request {number} to WeChat";

@@ -113,11 +113,20 @@ pub(super) struct DetailJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     accepted_by: Option<ActorJson>,
-    /// The id of the request that brought the message (`x-request-id`). Absent: the message came through the facade or the
-    /// console, or from an older version of the gateway, which did not store it.
+    /// The id of the request that brought the message (`x-request-id`). Absent: an older version of the gateway accepted the
+    /// message, and did not store it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_length = 128, example = "019a3c5e7b9170018a2b3c4d5e6f7081")]
     request_id: Option<String>,
+    /// The id of the trace that the message belongs to, as in W3C's `traceparent`. Absent: the message is not traced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        nullable = false,
+        min_length = 32,
+        max_length = 32,
+        example = "4bf92f3577b34da6a3ce929d0e0e4736"
+    )]
+    trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     page: Option<String>,
@@ -206,6 +215,7 @@ pub(super) async fn show(
     Ok(axum::Json(DetailJson {
         message: MessageJson { reason, ..message.into() },
         accepted_by: accepted_by.map(|sender| caller.may_know(sender).into()),
+        trace_id: origin.trace_id().map(str::to_owned),
         request_id: origin.request_id.map(|id| id.as_ref().to_owned()),
         page: body.page,
         data: body.data,
@@ -276,6 +286,7 @@ mod tests {
             message: MessageJson { reason, ..message.into() },
             accepted_by: Some(Actor::SYSTEM.into()),
             request_id: Some("r-1".into()),
+            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
             page: Some("pages/index/index".into()),
             data,
             emphasis_keyword: Some("keyword1.DATA".into()),

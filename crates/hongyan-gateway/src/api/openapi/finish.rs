@@ -14,7 +14,7 @@ const REQUEST_ID: &str = "RequestId";
 pub(crate) fn finished(description: &OpenApi) -> Value {
     let mut whole = serde_json::to_value(description).expect("a description is texts, numbers and lists");
     for (path, item) in members(&mut whole["paths"]) {
-        let has_id = request_id::is_given_to(path);
+        let has_id = request_id::is_in_answers(path);
         for (_, call) in members(item) {
             finish(call, has_id);
         }
