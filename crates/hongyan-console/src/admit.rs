@@ -8,7 +8,7 @@ use hongyan_gateway::RequestNote;
 use hongyan_gateway::door::Peer;
 use hongyan_gateway::people::Session;
 use hongyan_store::StoreError;
-use hongyan_ui::{Language, assets};
+use hongyan_ui::{Document, Language};
 use http::{Method, StatusCode};
 
 use crate::console::Console;
@@ -85,15 +85,14 @@ fn draw_refusals(visit: &Visit, mut response: Response) -> Response {
 #[derive(Template)]
 #[template(path = "away.html")]
 struct AwayPage {
-    words: Words,
-    style: String,
+    frame: Document,
     heading: &'static str,
     text: String,
 }
 
 impl AwayPage {
     fn new(words: Words, heading: &'static str, text: String) -> Self {
-        Self { words, style: assets::STYLE.path(), heading, text }
+        Self { frame: Document { language: words.0, brand: words.hongyan() }, heading, text }
     }
 }
 

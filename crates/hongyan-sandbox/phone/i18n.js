@@ -6,7 +6,7 @@
 /** @type {Record<Lang, Record<string, string>>} */
 const TEXTS = {
   zh: {
-    page_title: '鸿雁沙箱 · 手机',
+    page_title: '手机 · 鸿雁沙箱',
     service_notifications: '服务通知',
     cards_label: '消息列表',
     empty_title: '还没有消息',
@@ -81,7 +81,7 @@ const TEXTS = {
     total: '共 {ms} 毫秒',
   },
   en: {
-    page_title: 'Hongyan sandbox · phone',
+    page_title: 'Phone · Hongyan sandbox',
     service_notifications: 'Service Notifications',
     cards_label: 'Messages',
     empty_title: 'No messages yet',
@@ -164,15 +164,8 @@ const COOKIE_SECONDS = 365 * 86_400;
 /** What the texts call the mini program, if it is not the tutorial's. */
 let appName = '';
 
-/** @type {Lang} */
-let current = initial();
-
-/** An address with `?lang=` wins, then what was chosen before, then the browser's own language. */
-function initial() {
-  const kept = document.cookie.split('; ').find((pair) => pair.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1);
-  const asked = new URLSearchParams(location.search).get('lang') ?? kept ?? navigator.language;
-  return asked.toLowerCase().startsWith('zh') ? 'zh' : 'en';
-}
+/** The language in which the server has drawn the page. @type {Lang} */
+let current = document.documentElement.lang.startsWith('zh') ? 'zh' : 'en';
 
 /** @returns {Lang} */
 export function lang() {

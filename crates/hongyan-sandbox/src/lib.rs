@@ -15,7 +15,7 @@
 //! | `chaos` | the rules for faults on purpose |
 //! | `complaints` | what WeChat would have minded about a request that passed here |
 //! | `magic` | ids that always end in the same way |
-//! | `phone`, `backend` | the phone's page, and its way to the mini program's back end |
+//! | `phone`, `backend` | the files of the phone's page, and its way to the mini program's back end |
 //! | `pusher` | brings events to the apps' callbacks |
 //! | `inner` | what all requests share |
 //! | `server` | the accept loop, which can kill a connection without an answer |
@@ -23,7 +23,7 @@
 //! | `limits` | how much is kept of each thing |
 //! | `tls` | HTTPS, with a certificate of its own if wanted |
 //! | `persist` | the memory in a file |
-//! | `pages` | the front page, the inbox, the phones side by side |
+//! | `pages` | the front page, the inbox, the phone, the phones side by side |
 
 mod backend;
 mod chaos;

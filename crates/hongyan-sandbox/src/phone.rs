@@ -1,4 +1,4 @@
-//! The phone's page, embedded in the binary.
+//! The files that the phone's page loads, embedded in the binary.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::control;
@@ -18,30 +18,12 @@ use crate::inner::Inner;
 #[folder = "phone/"]
 struct Files;
 
-/// The page may talk only to its own origin, and runs only its own scripts. Inline styles are allowed.
-const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                      base-uri 'none'; frame-ancestors 'none'";
-/// The same for a phone in a frame: only a page of the sandbox may hold the frame.
-const POLICY_IN_A_FRAME: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                                 base-uri 'none'; frame-ancestors 'self'";
-
-/// `/phone` and its files, and the phone for a frame of `/phones`.
+/// `/phone/` and the path of a file.
 pub(crate) fn routes() -> Router<Arc<Inner>> {
-    Router::new()
-        .route("/phone", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
-        .route("/phone/", get(|headers: HeaderMap| async move { file("index.html", &headers) }))
-        .route("/phones/frame", get(|headers: HeaderMap| async move { in_a_frame(&headers) }))
-        .route(
-            "/phone/{*path}",
-            get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }),
-        )
-}
-
-fn in_a_frame(headers: &HeaderMap) -> Response {
-    let mut response = file("index.html", headers);
-    let policy = HeaderValue::from_static(POLICY_IN_A_FRAME);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    response
+    Router::new().route(
+        "/phone/{*path}",
+        get(|Path(path): Path<String>, headers: HeaderMap| async move { file(&path, &headers) }),
+    )
 }
 
 fn file(path: &str, headers: &HeaderMap) -> Response {
@@ -50,10 +32,9 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
     };
     let etag = format!("\"{}\"", hex::encode(&metadata.sha256_hash()[..16]));
     // The browser asks each time and gets the file only if it has changed: after an update nobody sees old pages.
-    let common: [(HeaderName, &str); 4] = [
+    let common: [(HeaderName, &str); 3] = [
         (header::CACHE_CONTROL, "no-cache"),
         (header::ETAG, &etag),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
@@ -64,7 +45,6 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
 
 fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("js" | "mjs") => "text/javascript; charset=utf-8",
         Some("json") => "application/json",
@@ -81,12 +61,12 @@ mod tests {
 
     #[test]
     fn a_file_that_the_browser_has_is_not_sent_again() {
-        let first = file("index.html", &HeaderMap::new());
+        let first = file("phone.js", &HeaderMap::new());
         assert_eq!(first.status(), StatusCode::OK);
-        assert_eq!(first.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        assert_eq!(first.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
         let mut headers = HeaderMap::new();
         headers.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
-        assert_eq!(file("index.html", &headers).status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(file("phone.js", &headers).status(), StatusCode::NOT_MODIFIED);
     }
 
     #[test]

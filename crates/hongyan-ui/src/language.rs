@@ -31,6 +31,14 @@ impl Language {
         }
     }
 
+    /// Its name in the language itself.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Zh => "中文",
+            Self::En => "English",
+        }
+    }
+
     /// The other language.
     #[must_use]
     pub const fn other(self) -> Self {

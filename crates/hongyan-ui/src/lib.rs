@@ -5,7 +5,8 @@
 //! | --- | --- |
 //! | [`language`] | the two languages, and which one a reader wants |
 //! | [`texts!`] | how a page keeps its words in both languages |
-//! | [`shell`] | what every page has around its content |
+//! | [`document`] | the head of every page |
+//! | [`shell`] | what most pages have around their content |
 //! | [`answer`] | a page as an answer |
 //! | [`assets`] | the style sheet and the scripts, and at which path they are served |
 //! | [`headers`] | what a browser may do with a page |
@@ -18,6 +19,7 @@ mod answer;
 pub mod assets;
 pub mod card;
 pub mod cells;
+pub mod document;
 pub mod headers;
 pub mod language;
 pub mod shell;
@@ -25,5 +27,6 @@ mod texts;
 
 pub use answer::{answer, public_answer};
 pub use card::Card;
+pub use document::Document;
 pub use language::Language;
 pub use shell::{Link, Shell};

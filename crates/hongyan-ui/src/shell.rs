@@ -1,32 +1,30 @@
-//! What every page has around its content: the head, the navigation, the switch of the language, the foot.
+//! What most pages have around their content: the navigation, the switch of the language, the foot.
 //!
-//! The markup is `shell.html`. The template of a page extends it, and the page's struct has a field `frame` that is a
-//! [`Shell`] or dereferences to one. For that, the file `askama.toml` of a crate with pages lists the folder of this file.
+//! The markup is `shell.html`, which extends the [document](crate::document). The template of a page extends it, and the page's
+//! struct has a field `frame` that is a [`Shell`] or dereferences to one.
+
+use std::ops::Deref;
 
 use axum::http::Uri;
 
-use crate::assets::{ICON, SCRIPT, STYLE};
-use crate::{Language, texts};
+use crate::{Document, Language, texts};
 
 texts! {
-    /// The words around the content of every page.
+    /// The words around the content of a page.
     pub struct Around;
     navigation = "主导航", "Main navigation";
     skip = "跳到正文", "Skip to the content";
-    other_language = "English", "中文";
     live_on = "实时", "Live";
     live_off = "未连接", "Not live";
 }
 
-/// What every page has around its content.
+/// What most pages have around their content.
 #[derive(Debug, Clone)]
 pub struct Shell {
-    /// The language of the page.
-    pub language: Language,
-    /// The words in that language.
+    /// What stands in the head. The brand also stands in the navigation.
+    pub document: Document,
+    /// The words in the language of the page.
     pub around: Around,
-    /// The name of the whole, in the navigation and behind each title.
-    pub brand: &'static str,
     /// The page to which the name leads.
     pub home: &'static str,
     /// The links of the navigation, in groups.
@@ -57,6 +55,13 @@ impl Link {
     }
 }
 
+impl Deref for Shell {
+    type Target = Document;
+    fn deref(&self) -> &Document {
+        &self.document
+    }
+}
+
 impl Shell {
     /// A page that is not live and has an empty foot.
     pub fn new(
@@ -65,28 +70,13 @@ impl Shell {
         navigation: Vec<Vec<Link>>,
         address: Uri,
     ) -> Self {
-        let around = Around(language);
-        Self { language, around, brand, home, navigation, foot: Vec::new(), live: None, address }
+        let (document, around) = (Document { language, brand }, Around(language));
+        Self { document, around, home, navigation, foot: Vec::new(), live: None, address }
     }
 
     /// The address of the page in the other language.
     pub fn in_other_language(&self) -> String {
         self.language.other().address(&self.address)
-    }
-
-    /// The path of the style sheet.
-    pub fn style(&self) -> String {
-        STYLE.path()
-    }
-
-    /// The path of the script.
-    pub fn script(&self) -> String {
-        SCRIPT.path()
-    }
-
-    /// The path of the icon.
-    pub fn icon(&self) -> String {
-        ICON.path()
     }
 
     /// The version of the program.

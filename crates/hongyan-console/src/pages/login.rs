@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use hongyan_gateway::door;
 use hongyan_gateway::people::{LoggedIn, LoginError};
-use hongyan_ui::{Language, assets, texts};
+use hongyan_ui::{Document, Language, texts};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -27,7 +27,8 @@ pub(super) fn routes() -> Router<Console> {
 
 texts! {
     struct Words;
-    title = "登录 · 鸿雁控制台", "Log in · Hongyan console";
+    title = "登录", "Log in";
+    brand = "鸿雁控制台", "Hongyan console";
     heading = "登录鸿雁控制台", "Log in to the Hongyan console";
     name = "用户名", "Name";
     password = "口令", "Password";
@@ -44,15 +45,20 @@ texts! {
     lost = "手机丢失？请管理员重置口令，第二因素会同时停用。", "Lost the phone? An admin can reset your password, which also takes the second factor away.";
     again = "重新登录", "Begin again";
     link_is_over = "登录链接只能使用一次，而且会过期。请重新获取，或用口令登录。", "A link to log in is good once, and for a while. Get another one, or log in with a password.";
-    other_language = "English", "中文";
+}
+
+impl Words {
+    /// What stands in the head of the pages.
+    fn document(self) -> Document {
+        Document { language: self.0, brand: self.brand() }
+    }
 }
 
 #[derive(Template)]
 #[template(path = "pages/login.html")]
 struct LoginPage {
+    frame: Document,
     words: Words,
-    style: String,
-    icon: String,
     name: String,
     next: String,
     trouble: Option<String>,
@@ -60,17 +66,16 @@ struct LoginPage {
 
 impl LoginPage {
     fn new(language: Language, next: String) -> Self {
-        let (style, icon) = (assets::STYLE.path(), assets::ICON.path());
-        Self { words: Words(language), style, icon, name: String::new(), next, trouble: None }
+        let words = Words(language);
+        Self { frame: words.document(), words, name: String::new(), next, trouble: None }
     }
 }
 
 #[derive(Template)]
 #[template(path = "pages/login_code.html")]
 struct CodePage {
+    frame: Document,
     words: Words,
-    style: String,
-    icon: String,
     note: SecretString,
     next: String,
     trouble: Option<String>,
@@ -78,8 +83,8 @@ struct CodePage {
 
 impl CodePage {
     fn new(language: Language, note: SecretString, next: String) -> Self {
-        let (style, icon) = (assets::STYLE.path(), assets::ICON.path());
-        Self { words: Words(language), style, icon, note, next, trouble: None }
+        let words = Words(language);
+        Self { frame: words.document(), words, note, next, trouble: None }
     }
 }
 
