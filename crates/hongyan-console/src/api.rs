@@ -1,27 +1,19 @@
 //! How a page asks `/v1`.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::answers::Question;
+use crate::answers::{Counted, Kept, Question, Terms};
 use crate::refusal::Refusal;
-use crate::slow::{Counted, Kept, PATIENCE};
 use crate::visit::Visit;
 
 /// The largest answer that a page reads. The largest page of messages is far below.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-
-/// So long pages that are open share an answer.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// An address of `/v1`: its path's parts and its query, each escaped where it is put in.
 #[derive(Debug, Clone)]
@@ -82,11 +74,12 @@ impl Visit {
         if !self.is_refresh {
             return self.get(address).await;
         }
-        let question = self.question(address.behind_v1().to_owned());
-        let cell = self.console.answers.cell(question, FRESH);
-        let answer =
-            cell.get_or_init(async || self.get::<Value>(address).await.map(Arc::new)).await.clone()?;
-        T::deserialize(&*answer).map_err(Refusal::unreadable)
+        let name = address.behind_v1().to_owned();
+        match self.get_kept(name, address.clone(), Terms::PROMPT).await? {
+            Some(Counted { value, .. }) => Ok(value),
+            // The task that asked has ended without an answer.
+            None => self.get(address).await,
+        }
     }
 
     /// Reads something that can take long; nothing, if there is no answer yet. `name` says what the question is about, and
@@ -96,28 +89,38 @@ impl Visit {
         name: String,
         address: Address,
     ) -> Result<Option<Counted<T>>, Refusal> {
+        self.get_kept(name, address, Terms::SLOW).await
+    }
+
+    async fn get_kept<T: DeserializeOwned>(
+        &self,
+        name: String,
+        address: Address,
+        terms: Terms,
+    ) -> Result<Option<Counted<T>>, Refusal> {
         let question = self.question(name);
-        let slow = &self.console.slow;
-        let ask = || self.ask_in_background(question.clone(), address);
-        if let Some(mut asking) = slow.awaited(&question, self.is_refresh, ask) {
-            // In time or not: the last answer says what there is.
-            let _ = timeout(PATIENCE, asking.changed()).await;
-        }
-        let Some(Kept { value, at, .. }) = slow.last(&question)? else { return Ok(None) };
-        let value = T::deserialize(&*value).map_err(Refusal::unreadable)?;
+        let ask = || self.ask_in_background(question.clone(), address, terms);
+        let kept = self.console.answers.get(&question, terms, self.is_refresh, ask).await;
+        let Some(Kept { answer, at, .. }) = kept else { return Ok(None) };
+        let value = T::deserialize(&*answer?).map_err(Refusal::unreadable)?;
         Ok(Some(Counted { value, at }))
     }
 
-    fn ask_in_background(&self, question: Question, address: Address) -> watch::Receiver<()> {
-        let (answered, asking) = watch::channel(());
+    fn ask_in_background(
+        &self,
+        question: Question,
+        address: Address,
+        terms: Terms,
+    ) -> watch::Receiver<Option<Kept>> {
+        let (answered, asking) = watch::channel(None);
         let visit = self.clone();
         tokio::spawn(async move {
-            let (asked, at) = (Instant::now(), visit.console.gateway.clock.now());
-            let answer = visit.get(&address).await;
-            visit.console.slow.keep(&question, (asked, at), answer);
-            answered.send_replace(());
+            let asked = (Instant::now(), visit.console.gateway.clock.now());
+            let kept = Kept::new(asked, visit.get(&address).await);
+            visit.console.answers.keep(&question, kept.clone());
+            answered.send_replace(Some(kept));
             // A page that is drawn already shows an older answer, or none.
-            if asked.elapsed() > PATIENCE {
+            if asked.0.elapsed() > terms.patience {
                 visit.console.live.ring();
             }
         });

@@ -7,7 +7,6 @@ use hongyan_gateway::api::{InsideApi, inside};
 
 use crate::answers::Answers;
 use crate::live::Live;
-use crate::slow::SlowAnswers;
 
 /// What the pages work with. Clones share everything.
 #[derive(Clone)]
@@ -21,10 +20,8 @@ pub(crate) struct Parts {
     pub(crate) api: InsideApi,
     /// When pages are to be drawn anew.
     pub(crate) live: Live,
-    /// Figures that were asked for a moment ago.
+    /// Answers that all viewers share.
     pub(crate) answers: Answers,
-    /// Figures that can take long.
-    pub(crate) slow: SlowAnswers,
 }
 
 impl std::ops::Deref for Console {
@@ -42,7 +39,6 @@ impl Console {
             api: inside(gateway.clone()),
             live: Live::start(&*gateway.store),
             answers: Answers::default(),
-            slow: SlowAnswers::default(),
         }))
     }
 }

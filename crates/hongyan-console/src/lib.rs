@@ -18,8 +18,7 @@
 //! | `visit` | who asks: session, language, the token that a form must bring |
 //! | `figures` | figures over time |
 //! | `form` | how a form is read, and that it was sent from one of our pages |
-//! | `answers` | answers of the API that all viewers of a moment share |
-//! | `slow` | answers that a page does not wait for |
+//! | `answers` | answers of the API that all viewers share, and how long a page waits for them |
 //! | `apps` | the apps that a person may see, and their templates |
 //! | `api` | how a page asks `/v1` |
 //! | `refusal` | why something was not done |
@@ -54,7 +53,6 @@ mod page;
 mod pager;
 mod pages;
 mod refusal;
-mod slow;
 mod visit;
 mod words;
 

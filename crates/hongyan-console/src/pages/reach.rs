@@ -8,6 +8,7 @@ use axum::routing::get;
 use hongyan_ui::texts;
 use serde::Deserialize;
 
+use crate::answers::Counted;
 use crate::api::Address;
 use crate::apps::{self, App, apps, one_app};
 use crate::chart::Bars;
@@ -15,7 +16,6 @@ use crate::console::Console;
 use crate::format::{At, Count};
 use crate::page::{Frame, Place, html};
 use crate::refusal::Refusal;
-use crate::slow::Counted;
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Router<Console> {

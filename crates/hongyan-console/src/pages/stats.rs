@@ -8,6 +8,7 @@ use axum::routing::get;
 use hongyan_ui::texts;
 use serde::Deserialize;
 
+use crate::answers::Counted;
 use crate::apps::{self, App, apps};
 use crate::chart::Curves;
 use crate::console::Console;
@@ -15,7 +16,6 @@ use crate::figures::{self, OfTemplate, Reason, Stats, duration};
 use crate::format::At;
 use crate::page::{Frame, Place, html};
 use crate::refusal::Refusal;
-use crate::slow::Counted;
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Router<Console> {
