@@ -343,6 +343,48 @@ async fn a_login_ends_the_session_before_it_and_a_person_logs_out_everywhere() {
     assert!(other.is_in().await);
 }
 
+/// Where the forms post that end the sessions that the account lists: the session of this page, and the others.
+async fn ends(visitor: &Visitor<'_>) -> (Option<String>, Vec<String>) {
+    let page = visitor.get("/console/account").await.text;
+    let path = |row: &str| {
+        let from = row.find("/console/account/sessions/")?;
+        row[from..].split('"').next().map(str::to_owned)
+    };
+    let (this, others): (Vec<_>, Vec<_>) =
+        page.split("<tr>").filter(|row| path(row).is_some()).partition(|row| row.contains("this session"));
+    assert!(this.len() <= 1, "{page}");
+    (this.into_iter().find_map(path), others.into_iter().filter_map(path).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_sees_the_own_open_sessions_and_ends_one_of_them() {
+    let world = World::start().await;
+    let here = visitor(&world, "lihua", Role::Viewer, None).await;
+    let elsewhere = log_in(&world, "lihua", &here.password).await;
+    let other = visitor(&world, "wang", Role::Viewer, None).await;
+    let (this, others) = ends(&here).await;
+    assert_eq!(ends(&elsewhere).await, (Some(others[0].clone()), vec![this.clone().unwrap()]));
+    assert_eq!(others.len(), 1, "{others:?}");
+
+    assert_eq!(here.post_with(&others[0], &[], None).await.status, 403);
+    assert_eq!(other.post(&others[0], &[]).await.status, 303);
+    assert!(elsewhere.is_in().await, "nobody ends a session of somebody else");
+    let ended = here.post(&others[0], &[]).await;
+    assert_eq!(ended.headers["location"], "/console/account?session-ended");
+    assert!(here.is_in().await && !elsewhere.is_in().await);
+
+    // A session that is idle for too long is not open, though nothing has removed it yet.
+    log_in(&world, "lihua", &here.password).await;
+    assert_eq!(ends(&here).await.1.len(), 1);
+    for _ in 0..2 {
+        world.advance(Duration::from_secs(3_600));
+        assert!(here.is_in().await);
+    }
+    assert_eq!(ends(&here).await, (this.clone(), vec![]));
+    assert_eq!(here.post(&this.unwrap(), &[]).await.status, 303);
+    assert!(!here.is_in().await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_logs_in_once_and_for_a_while() {
     let world = World::start().await;

@@ -449,3 +449,27 @@ test('a password that an admin has made opens no other page', async () => {
     }
   });
 });
+
+test('a person sees the own sessions and ends the one in another browser', async () => {
+  const someone = await person('viewer');
+  await inBrowser(browser, null, async (other) => {
+    await other.goto(`${gateway}/console/account`);
+    await fillLogin(other, someone);
+    await heading(other, 'My account');
+    await inBrowser(browser, someone, async (page) => {
+      await page.goto(`${gateway}/console/account`);
+      const rows = page.locator('tr').filter({ has: page.getByRole('button', { name: 'End the session' }) });
+      assert.equal(await rows.count(), 2);
+      const foreign = rows.filter({ hasNotText: 'this session' });
+      assert.equal(await foreign.count(), 1);
+      await foreign.getByRole('button').click();
+      await page.getByText('The session is ended.').waitFor();
+      assert.equal(await rows.count(), 1);
+      await other.reload();
+      await heading(other, 'Log in to the Hongyan console');
+      await page.reload();
+      await rows.getByRole('button').click();
+      await heading(page, 'Log in to the Hongyan console');
+    });
+  });
+});

@@ -1,5 +1,7 @@
 //! Who is let in, and how a refusal is shown.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -26,7 +28,8 @@ pub(crate) async fn admit(State(console): State<Console>, mut request: Request, 
     let is_refresh = request.headers().contains_key("x-part");
     let language = Language::wanted(uri.query(), request.headers());
     let named = named_by_proxy(&console, &request).map(str::to_owned);
-    let session = match (&named, session_token(request.headers())) {
+    let token = session_token(request.headers()).filter(|_| named.is_none()).map(Arc::<str>::from);
+    let session = match (&named, token.as_deref()) {
         (Some(name), _) => console.gateway.sessions.session_of(name).await,
         (None, Some(token)) => console.gateway.sessions.session(token).await,
         (None, None) => Ok(None),
@@ -43,8 +46,17 @@ pub(crate) async fn admit(State(console): State<Console>, mut request: Request, 
         return Redirect::to("/console/account").into_response();
     }
     let note = request.extensions().get::<RequestNote>().cloned();
-    let visit =
-        Visit { console, person, note, csrf, words: Words(language), uri, is_refresh, must_change_password };
+    let visit = Visit {
+        console,
+        person,
+        note,
+        session: token,
+        csrf,
+        words: Words(language),
+        uri,
+        is_refresh,
+        must_change_password,
+    };
     request.extensions_mut().insert(visit.clone());
     let mut response = draw_refusals(&visit, next.run(request).await);
     Language::keep_asked(visit.uri.query(), response.headers_mut());

@@ -28,6 +28,8 @@ pub(crate) struct Visit {
     pub(crate) person: Arc<Person>,
     /// The id and the trace of the request for this page.
     pub(crate) note: Option<RequestNote>,
+    /// The token of the session; `None`: a proxy has logged the person in.
+    pub(crate) session: Option<Arc<str>>,
     /// What a form must bring to be taken for one of ours.
     pub(crate) csrf: Arc<str>,
     /// The words of all pages, in the reader's language.

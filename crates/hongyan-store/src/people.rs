@@ -41,6 +41,9 @@ pub trait PeopleStore {
         now: UnixMillis,
     ) -> Result<Option<(ConsoleSession, PersonRecord)>>;
 
+    /// The sessions of a person that are not expired, newest first.
+    async fn console_sessions(&self, person: PersonId, now: UnixMillis) -> Result<Vec<ConsoleSession>>;
+
     /// Notes that a session is in use.
     async fn console_session_used(&self, hash: [u8; 32], now: UnixMillis) -> Result<()>;
 

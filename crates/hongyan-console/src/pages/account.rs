@@ -2,21 +2,24 @@
 
 use askama::Template;
 use axum::Router;
+use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use hongyan_clock::UnixMillis;
 use hongyan_gateway::people::password::MIN_CHARS;
-use hongyan_gateway::people::{LoginError, PasswordError};
+use hongyan_gateway::people::{LoginError, OpenSession, PasswordError};
 use hongyan_store::StoreError;
 use hongyan_ui::texts;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::console::Console;
 use crate::form::{Form, Nothing};
+use crate::format::At;
 use crate::page::{Frame, Place, html, with_status};
 use crate::refusal::Refusal;
-use crate::visit::{self, Visit};
+use crate::visit::Visit;
 
 const PATH: &str = "/console/account";
 
@@ -24,6 +27,7 @@ pub(super) fn routes() -> Router<Console> {
     Router::new()
         .route(PATH, get(show).post(change))
         .route("/console/account/sessions", post(log_out_everywhere))
+        .route("/console/account/sessions/{id}/end", post(end_session))
 }
 
 texts! {
@@ -55,6 +59,12 @@ texts! {
     factor_gone = "第二因素已停用。", "The second factor is taken away.";
     sessions = "会话", "Sessions";
     sessions_lead = "会话在 2 小时不使用后结束，最长 24 小时。", "A session ends after 2 hours without a request, and after 24 hours in any case.";
+    began = "登录时间", "Logged in";
+    last_used = "最近使用", "Last used";
+    ends = "不再使用则结束于", "Ends if unused";
+    this_session = "本会话", "this session";
+    end_session = "结束会话", "End the session";
+    session_ended = "会话已结束。", "The session is ended.";
     log_out_everywhere = "退出所有会话", "Log out everywhere";
     log_out_sure = "结束您的所有会话，包括本会话。确定吗？", "All your sessions end, this one too. Go on?";
     changed = "口令已修改，其他会话已退出。", "The password is changed, and your other sessions are ended.";
@@ -69,18 +79,27 @@ pub(super) struct AccountPage {
     has_factor: bool,
     /// Why the second factor was not set up, or not taken away.
     factor_trouble: Option<&'static str>,
+    /// The person's sessions; none, if a proxy logs the person in.
+    sessions: Vec<OpenSession>,
 }
 
 impl AccountPage {
     async fn read(visit: &Visit, trouble: Option<&'static str>) -> Result<Self, Refusal> {
-        let has_factor = visit.console.gateway.sessions.has_factor(&visit.person).await;
+        let sessions = &visit.console.gateway.sessions;
+        let has_factor = sessions.has_factor(&visit.person).await;
+        let open = sessions.open_sessions(&visit.person, visit.session.as_deref()).await;
         Ok(Self {
             frame: Frame::new(visit, Place::Apart),
             words: Words(visit.language()),
             trouble,
             has_factor: has_factor.map_err(|error| store_is_away(&error))?,
             factor_trouble: None,
+            sessions: open.map_err(|error| store_is_away(&error))?,
         })
+    }
+
+    fn at(&self, at: &UnixMillis) -> At {
+        At(at.to_string())
     }
 
     /// The page after the second factor was not set up, or not taken away.
@@ -115,6 +134,7 @@ async fn show(visit: Visit, uri: Uri) -> Result<Response, Refusal> {
         Some("changed") => Some(page.words.changed()),
         Some("factor-set") => Some(page.words.factor_set()),
         Some("factor-gone") => Some(page.words.factor_gone()),
+        Some("session-ended") => Some(page.words.session_ended()),
         _ => None,
     };
     if done.is_none() && visit.must_change_password {
@@ -131,7 +151,7 @@ struct Change {
     again: SecretString,
 }
 
-async fn change(visit: Visit, headers: HeaderMap, Form(change): Form<Change>) -> Result<Response, Refusal> {
+async fn change(visit: Visit, Form(change): Form<Change>) -> Result<Response, Refusal> {
     let words = Words(visit.language());
     let refused = async |status, trouble| {
         AccountPage::read(&visit, Some(trouble)).await.map(|page| with_status(status, &page))
@@ -139,7 +159,7 @@ async fn change(visit: Visit, headers: HeaderMap, Form(change): Form<Change>) ->
     if change.new.expose_secret() != change.again.expose_secret() {
         return refused(StatusCode::UNPROCESSABLE_ENTITY, words.differ()).await;
     }
-    let token = visit::session_token(&headers).unwrap_or_default();
+    let token = visit.session.as_deref().unwrap_or_default();
     let sessions = &visit.console.gateway.sessions;
     match sessions.change_password(&visit.person, token, change.old, change.new).await {
         Ok(()) => Ok(Redirect::to("/console/account?changed").into_response()),
@@ -150,6 +170,14 @@ async fn change(visit: Visit, headers: HeaderMap, Form(change): Form<Change>) ->
             refused(StatusCode::SERVICE_UNAVAILABLE, words.later()).await
         }
     }
+}
+
+/// `POST /console/account/sessions/{id}/end`: ends one session of the person.
+async fn end_session(visit: Visit, Path(id): Path<String>, _: Form<Nothing>) -> Result<Response, Refusal> {
+    let sessions = &visit.console.gateway.sessions;
+    sessions.end_own_session(&visit.person, &id).await.map_err(|error| store_is_away(&error))?;
+    // If it was this session, the account leads to the login.
+    Ok(Redirect::to("/console/account?session-ended").into_response())
 }
 
 /// `POST /console/account/sessions`: ends all sessions of the person, on all machines.

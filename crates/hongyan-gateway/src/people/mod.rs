@@ -8,6 +8,7 @@
 //! | `role` | which role may make which call |
 //! | [`password`] | how passwords are hashed, and which are good enough |
 //! | `sessions` | who is logged in, and for how long |
+//! | `own_sessions` | a person's own sessions: which are open, and ending them |
 //! | `guesses` | how often somebody may try a password or a code |
 //! | [`totp`] | the codes of a second factor |
 //! | `login_step` | the time between the right password and the code |
@@ -19,6 +20,7 @@ pub mod admin;
 mod factor;
 mod guesses;
 mod login_step;
+mod own_sessions;
 pub mod password;
 mod role;
 mod sessions;
@@ -31,6 +33,7 @@ use hongyan_ledger::PersonId;
 use hongyan_wechat::AppId;
 
 pub use factor::{FactorError, NewFactor};
+pub use own_sessions::OpenSession;
 pub use role::Role;
 pub use sessions::{LoggedIn, LoginError, PasswordError, SESSION_PREFIX, Session, Sessions};
 pub use user_header::UserHeader;

@@ -20,7 +20,7 @@ use crate::vault::{Purpose, Vault, VaultError, random_token, sha256};
 pub const SESSION_PREFIX: &str = "hyc_";
 
 /// A session ends when it was not used for so long.
-const IDLE: Duration = Duration::from_secs(2 * 3_600);
+pub(super) const IDLE: Duration = Duration::from_secs(2 * 3_600);
 
 /// A session ends after so long, however much it is used.
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
@@ -265,16 +265,6 @@ impl Sessions {
         let csrf = self.vault.derived(&format!("form {}", person.id));
         let csrf = csrf.expose_secret().into();
         Ok(Some(Session { person: Arc::new(person), csrf, must_change_password: false }))
-    }
-
-    /// Ends all sessions of a person.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn log_out_everywhere(&self, person: &Person) -> Result<(), StoreError> {
-        self.store.end_console_sessions(person.id).await?;
-        tracing::info!(target: "audit", person = %person.id, name = %person.name, "ended all own sessions");
-        Ok(())
     }
 
     /// Ends a session.

@@ -132,6 +132,14 @@ async fn a_session_ends_by_time_by_word_and_with_the_password(world: World) {
     store.console_session_used([1; 32], after(50)).await.unwrap();
     let (used, _) = store.console_session([1; 32], after(51)).await.unwrap().unwrap();
     assert_eq!(used.used_at, after(50));
+    let later = ConsoleSession { created_at: after(9), ..session(&anna, 5) };
+    assert!(store.log_in(later.clone(), None).await.unwrap());
+    let open = async |at| store.console_sessions(anna.id, at).await.unwrap();
+    let hashes: Vec<_> = open(after(51)).await.iter().map(|session| session.hash[0]).collect();
+    assert_eq!(hashes, [5, 1, 2, 3], "newest first, and nobody else's");
+    assert_eq!(open(after(51)).await[0], later);
+    assert!(open(after(100)).await.is_empty());
+    assert!(store.end_console_session([5; 32]).await.unwrap());
     assert!(store.end_console_session([2; 32]).await.unwrap());
     assert!(!store.end_console_session([2; 32]).await.unwrap());
     let password = NewPassword { hash: "second".into(), must_change: false, keep_session: Some([3; 32]) };

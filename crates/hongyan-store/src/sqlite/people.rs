@@ -48,6 +48,16 @@ fn read_person(cells: &mut Cells<'_>) -> RowResult<PersonRecord> {
     })
 }
 
+fn read_session(cells: &mut Cells<'_>) -> RowResult<ConsoleSession> {
+    Ok(ConsoleSession {
+        hash: cells.raw()?,
+        person: PersonId::from_bytes(cells.raw()?),
+        created_at: cells.moment()?,
+        used_at: cells.moment()?,
+        expires_at: cells.moment()?,
+    })
+}
+
 /// Carries out [`crate::Store::people`].
 pub(super) fn all(db: &Connection) -> RowResult<Vec<PersonRecord>> {
     many(db, concat!("SELECT ", columns!(), " FROM people ORDER BY name"), [], read_person)
@@ -72,16 +82,18 @@ pub(super) fn session(
             " FROM console_sessions s JOIN people p ON p.id = s.person WHERE s.hash = ? AND s.expires_at > ?"
         ),
         params![hash, now.0],
-        |cells| {
-            let session = ConsoleSession {
-                hash: cells.raw()?,
-                person: PersonId::from_bytes(cells.raw()?),
-                created_at: cells.moment()?,
-                used_at: cells.moment()?,
-                expires_at: cells.moment()?,
-            };
-            Ok((session, read_person(cells)?))
-        },
+        |cells| Ok((read_session(cells)?, read_person(cells)?)),
+    )
+}
+
+/// Carries out [`crate::Store::console_sessions`].
+fn sessions(db: &Connection, person: PersonId, now: UnixMillis) -> RowResult<Vec<ConsoleSession>> {
+    many(
+        db,
+        "SELECT hash, person, created_at, used_at, expires_at FROM console_sessions \
+         WHERE person = ? AND expires_at > ? ORDER BY created_at DESC, hash",
+        params![person.as_bytes(), now.0],
+        read_session,
     )
 }
 
@@ -260,6 +272,10 @@ impl PeopleStore for SqliteStore {
         now: UnixMillis,
     ) -> Result<Option<(ConsoleSession, PersonRecord)>> {
         self.read(Verb::ReadConsoleSession, move |db| session(db, hash, now)).await
+    }
+
+    async fn console_sessions(&self, person: PersonId, now: UnixMillis) -> Result<Vec<ConsoleSession>> {
+        self.read_for_people(Verb::ListConsoleSessions, move |db| sessions(db, person, now)).await
     }
 
     async fn console_session_used(&self, hash: [u8; 32], now: UnixMillis) -> Result<()> {

@@ -97,6 +97,7 @@ verbs! {
     NoteFailedLogin = "note a login that failed",
     LogIn = "log a person in",
     ReadConsoleSession = "read a session of the console",
+    ListConsoleSessions = "list a person's sessions",
     NoteConsoleSessionUse = "note the use of a session of the console",
     EndConsoleSession = "end a session of the console",
     EndConsoleSessions = "end a person's sessions",

@@ -329,6 +329,7 @@ mod tests {
             console: console.clone(),
             person: Arc::new(Person { id, name: "vera".into(), role: Role::Viewer, apps }),
             note: None,
+            session: None,
             csrf: "".into(),
             words: words::Words(Language::En),
             uri: "/console/messages/export".parse().unwrap(),
