@@ -386,6 +386,32 @@ async fn a_person_sees_the_own_open_sessions_and_ends_one_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_easy_to_guess_is_refused_with_the_reason() {
+    let world = World::start().await;
+    let person = visitor(&world, "lihua", Role::Viewer, None).await;
+    let choose = async |path: &str, new: &str| {
+        let fields = [("old", person.password.as_str()), ("new", new), ("again", new)];
+        let answer = person.post(path, &fields).await;
+        assert_eq!(answer.status, 422, "{new}: {}", answer.text);
+        answer.text
+    };
+    for (new, en, zh) in [
+        ("short", "it needs at least 10 characters", "至少 10 个字符"),
+        ("lihua-and-a-horse", "it has your name in it", "包含您的用户名"),
+        ("Hongyan-and-a-horse", "“hongyan” in it", "包含“鸿雁”"),
+        ("abc1abc1abc1", "it repeats itself", "重复或连续"),
+        ("Password123", "many people use it", "很多人都在用"),
+        (&person.password, "the one that you have now", "与现在的口令相同"),
+    ] {
+        let told = choose("/console/account", new).await;
+        assert!(told.contains(en), "{new}: {told}");
+        let told = choose("/console/account?lang=zh", new).await;
+        assert!(told.contains(zh), "{new}: {told}");
+    }
+    assert_eq!(try_log_in(&world, "lihua", &person.password, &[]).await.status, 303, "the password stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_logs_in_once_and_for_a_while() {
     let world = World::start().await;
     add(&world, "lihua", Role::Viewer, None).await;

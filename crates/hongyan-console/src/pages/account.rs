@@ -6,8 +6,8 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use hongyan_clock::UnixMillis;
-use hongyan_gateway::people::password::MIN_CHARS;
-use hongyan_gateway::people::{LoginError, OpenSession, PasswordError};
+use hongyan_gateway::people::password::{MAX_BYTES, MIN_CHARS};
+use hongyan_gateway::people::{LoginError, OpenSession, PasswordError, Weakness};
 use hongyan_store::StoreError;
 use hongyan_ui::texts;
 use http::{StatusCode, Uri};
@@ -40,11 +40,17 @@ texts! {
     old = "现在的口令", "The password now";
     new = "新口令", "The new password";
     again = "再输入一次新口令", "The new password once more";
-    rule(chars: usize) = "至少 {chars} 个字符，不要包含用户名。", "At least {chars} characters, and not your name.";
+    rule(chars: usize) = "至少 {chars} 个字符。不要包含用户名或“鸿雁”，不要用常见的口令，也不要用重复或连续的字符。", "At least {chars} characters. Not your name, not “hongyan”, no frequent password, no pattern such as 1234 or abcabc.";
     must = "您的口令由别人生成：请先换成自己的口令。", "Somebody else made your password: choose one of your own first.";
     wrong = "现在的口令不对。", "The password that you have now is another.";
     differ = "两次输入的新口令不一样。", "The two new passwords differ.";
-    weak = "新口令不够好：太短、太长、太容易猜，或与现在的相同。", "The new password is not good enough: too short, too long, easy to guess, or the one that you have now.";
+    short(chars: usize) = "新口令太短：至少 {chars} 个字符。", "The new password is too short: it needs at least {chars} characters.";
+    long(bytes: usize) = "新口令太长：最多 {bytes} 字节。", "The new password is too long: it has at most {bytes} bytes.";
+    has_name = "新口令包含您的用户名，容易被猜到。", "The new password is easy to guess: it has your name in it.";
+    has_product = "新口令包含“鸿雁”或 hongyan，容易被猜到。", "The new password is easy to guess: it has “hongyan” in it.";
+    pattern = "新口令是重复或连续的字符（如 abcabc、1234、qwerty），容易被猜到。", "The new password is easy to guess: it repeats itself, or follows an order such as 1234 or qwerty.";
+    frequent = "新口令是很多人都在用的口令，容易被猜到。", "The new password is easy to guess: many people use it.";
+    same = "新口令与现在的口令相同。", "The new password is the one that you have now.";
     later = "现在不能修改，请稍后重试。", "It cannot be changed now. Try again in a while.";
     factor = "第二因素", "Second factor";
     factor_lead = "登录时除口令外，还需要身份验证器应用（TOTP）显示的 6 位验证码。", "A login then also needs a code of 6 digits from an authenticator app (TOTP).";
@@ -70,12 +76,27 @@ texts! {
     changed = "口令已修改，其他会话已退出。", "The password is changed, and your other sessions are ended.";
 }
 
+impl Words {
+    /// Why a new password is not good enough.
+    fn weakness(self, weakness: Weakness) -> String {
+        match weakness {
+            Weakness::Short => self.short(MIN_CHARS),
+            Weakness::Long => self.long(MAX_BYTES),
+            Weakness::Name => self.has_name().to_owned(),
+            Weakness::Product => self.has_product().to_owned(),
+            Weakness::Pattern => self.pattern().to_owned(),
+            Weakness::Frequent => self.frequent().to_owned(),
+            Weakness::Same => self.same().to_owned(),
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "pages/account.html")]
 pub(super) struct AccountPage {
     frame: Frame,
     words: Words,
-    trouble: Option<&'static str>,
+    trouble: Option<String>,
     has_factor: bool,
     /// Why the second factor was not set up, or not taken away.
     factor_trouble: Option<&'static str>,
@@ -84,7 +105,7 @@ pub(super) struct AccountPage {
 }
 
 impl AccountPage {
-    async fn read(visit: &Visit, trouble: Option<&'static str>) -> Result<Self, Refusal> {
+    async fn read(visit: &Visit, trouble: Option<String>) -> Result<Self, Refusal> {
         let sessions = &visit.console.gateway.sessions;
         let has_factor = sessions.has_factor(&visit.person).await;
         let open = sessions.open_sessions(&visit.person, visit.session.as_deref()).await;
@@ -138,7 +159,7 @@ async fn show(visit: Visit, uri: Uri) -> Result<Response, Refusal> {
         _ => None,
     };
     if done.is_none() && visit.must_change_password {
-        page.trouble = Some(page.words.must());
+        page.trouble = Some(page.words.must().to_owned());
     }
     page.frame = page.frame.done(done);
     Ok(html(&page))
@@ -153,21 +174,25 @@ struct Change {
 
 async fn change(visit: Visit, Form(change): Form<Change>) -> Result<Response, Refusal> {
     let words = Words(visit.language());
-    let refused = async |status, trouble| {
+    let refused = async |status, trouble: String| {
         AccountPage::read(&visit, Some(trouble)).await.map(|page| with_status(status, &page))
     };
     if change.new.expose_secret() != change.again.expose_secret() {
-        return refused(StatusCode::UNPROCESSABLE_ENTITY, words.differ()).await;
+        return refused(StatusCode::UNPROCESSABLE_ENTITY, words.differ().to_owned()).await;
     }
     let token = visit.session.as_deref().unwrap_or_default();
     let sessions = &visit.console.gateway.sessions;
     match sessions.change_password(&visit.person, token, change.old, change.new).await {
         Ok(()) => Ok(Redirect::to("/console/account?changed").into_response()),
-        Err(PasswordError::Weak(_)) => refused(StatusCode::UNPROCESSABLE_ENTITY, words.weak()).await,
-        Err(PasswordError::Login(LoginError::Wrong)) => refused(StatusCode::FORBIDDEN, words.wrong()).await,
+        Err(PasswordError::Weak(weakness)) => {
+            refused(StatusCode::UNPROCESSABLE_ENTITY, words.weakness(weakness)).await
+        }
+        Err(PasswordError::Login(LoginError::Wrong)) => {
+            refused(StatusCode::FORBIDDEN, words.wrong().to_owned()).await
+        }
         Err(PasswordError::Login(error)) => {
             tracing::warn!(%error, "a password was not changed");
-            refused(StatusCode::SERVICE_UNAVAILABLE, words.later()).await
+            refused(StatusCode::SERVICE_UNAVAILABLE, words.later().to_owned()).await
         }
     }
 }

@@ -6,7 +6,8 @@
 //! | module | knows |
 //! | --- | --- |
 //! | `role` | which role may make which call |
-//! | [`password`] | how passwords are hashed, and which are good enough |
+//! | [`password`] | how passwords are hashed |
+//! | `weakness` | which passwords are not good enough |
 //! | `sessions` | who is logged in, and for how long |
 //! | `own_sessions` | a person's own sessions: which are open, and ending them |
 //! | `guesses` | how often somebody may try a password or a code |
@@ -26,6 +27,7 @@ mod role;
 mod sessions;
 pub mod totp;
 mod user_header;
+mod weakness;
 
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ pub use own_sessions::OpenSession;
 pub use role::Role;
 pub use sessions::{LoggedIn, LoginError, PasswordError, SESSION_PREFIX, Session, Sessions};
 pub use user_header::UserHeader;
+pub use weakness::Weakness;
 
 /// A person who is logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Passwords: how they are hashed, and which are good enough.
+//! Passwords: how they are hashed.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -54,21 +54,6 @@ pub async fn is_right(password: SecretString, hash: Option<String>) -> Result<bo
         matches == Some(true) && hash.is_some()
     })
     .await
-}
-
-/// What is wrong with a password that a person has chosen.
-pub fn complaint(password: &str, name: &str) -> Option<String> {
-    let chars = password.chars().count();
-    let same = password.chars().next().is_some_and(|first| password.chars().all(|other| other == first));
-    if chars < MIN_CHARS {
-        Some(format!("a password has at least {MIN_CHARS} characters"))
-    } else if password.len() > MAX_BYTES {
-        Some(format!("a password has at most {MAX_BYTES} bytes"))
-    } else if same || password.to_lowercase().contains(name) {
-        Some("this password is easy to guess: it is one character, or has your name in it".to_owned())
-    } else {
-        None
-    }
 }
 
 fn hash_now(password: &[u8]) -> String {
@@ -146,14 +131,5 @@ mod tests {
         assert_eq!(ONE_AT_A_TIME.available_permits(), 0, "the work goes on, and so does its turn");
         drop(end);
         in_turn(|| ()).await.unwrap();
-    }
-
-    #[test]
-    fn a_password_that_is_easy_to_guess_is_not_taken() {
-        for bad in ["short", "aaaaaaaaaaaa", "my-name-is-lihua", &"x1".repeat(129)] {
-            assert!(complaint(bad, "lihua").is_some(), "{bad}");
-        }
-        assert_eq!(complaint("七个字的口令也要十个字", "lihua"), None);
-        assert_eq!(complaint("correct horse", "lihua"), None);
     }
 }

@@ -13,6 +13,7 @@ use super::guesses::{Guesses, Turn};
 use super::login_step::LoginStep;
 use super::password::{self, TooMany};
 use super::totp::Totp;
+use super::weakness::Weakness;
 use super::{Person, Role};
 use crate::vault::{Purpose, Vault, VaultError, random_token, sha256};
 
@@ -81,8 +82,8 @@ pub enum LoginError {
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// The password is not good enough.
-    #[error("{0}")]
-    Weak(String),
+    #[error(transparent)]
+    Weak(#[from] Weakness),
     /// The password that the person has now is another, or somebody has tried too often.
     #[error(transparent)]
     Login(#[from] LoginError),
@@ -287,11 +288,11 @@ impl Sessions {
         old: SecretString,
         new: SecretString,
     ) -> Result<(), PasswordError> {
-        if let Some(complaint) = password::complaint(new.expose_secret(), &person.name) {
-            return Err(PasswordError::Weak(complaint));
+        if let Some(weakness) = Weakness::of(new.expose_secret(), &person.name) {
+            return Err(weakness.into());
         }
         if old.expose_secret() == new.expose_secret() {
-            return Err(PasswordError::Weak("this is the password that you have now".to_owned()));
+            return Err(Weakness::Same.into());
         }
         let (_turn, _) = self.check(&person.name, old).await?;
         let hash = password::hash(new).await.map_err(LoginError::from)?;
