@@ -17,7 +17,7 @@ const NEEDS: [(&str, Need); 2] = [
     ("tutorial", prepare::node),
     ("bullmq", || {
         prepare::node()?;
-        prepare::redis()?;
+        prepare::programs(&[("redis-server", "redis-server")])?;
         prepare::npm_packages(BULLMQ)
     }),
 ];

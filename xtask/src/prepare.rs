@@ -98,7 +98,7 @@ pub(crate) fn python() -> Result {
 
 /// Installs Debian packages.
 fn install(packages: &[&str]) -> Result {
-    if output_of(Command::new("apt-get").arg("--version")).is_none() {
+    if place_of("apt-get").is_none() {
         return Err("there is no apt-get to install it with".into());
     }
     run_command(apt_get().arg("update"))?;
@@ -107,34 +107,45 @@ fn install(packages: &[&str]) -> Result {
 
 /// apt-get without questions, as root.
 fn apt_get() -> Command {
-    let is_root = output_of(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
-    // sudo does not pass the environment on, so `env` sets the variable.
-    let mut command = Command::new(if is_root { "env" } else { "sudo" });
+    let mut command = as_root();
     command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
     command
 }
 
-/// Prometheus, nginx and openssl, for the tests of `deploy/`. Only the programs are used, not system services.
+/// Runs a program as root: the arguments are variables, the program and its arguments.
+fn as_root() -> Command {
+    let is_root = output_of(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
+    // sudo does not pass the environment on; sudo and env both set variables that stand before the program.
+    Command::new(if is_root { "env" } else { "sudo" })
+}
+
+/// What the tests of `deploy/` start.
+///
+/// # Errors
+/// As [`programs`].
+pub(crate) fn deploy() -> Result {
+    programs(&[("promtool", "prometheus"), ("nginx", "nginx-light"), ("openssl", "openssl")])
+}
+
+/// Installs the Debian packages of missing programs: `(program, package)`. Services of these packages are not started.
 ///
 /// # Errors
 /// When a program is missing and cannot be installed.
-pub(crate) fn deploy() -> Result {
-    // Debian keeps nginx where only root looks for programs.
-    let is_here = |program: &str| {
-        let places = std::env::var_os("PATH").unwrap_or_default();
-        let mut places = std::env::split_paths(&places).chain([PathBuf::from("/usr/sbin")]);
-        places.any(|place| place.join(program).exists())
-    };
-    let missing: Vec<_> = [("promtool", "prometheus"), ("nginx", "nginx-light"), ("openssl", "openssl")]
-        .into_iter()
-        .filter(|(program, _)| !is_here(program))
-        .map(|(_, package)| package)
-        .collect();
-    if missing.is_empty() {
+pub(crate) fn programs(wanted: &[(&str, &str)]) -> Result {
+    let missing = wanted.iter().filter(|(program, _)| place_of(program).is_none());
+    let packages: Vec<_> = missing.map(|(_, package)| *package).collect();
+    if packages.is_empty() {
         return Ok(());
     }
-    without_services(|| install(&missing))
-        .map_err(|why| format!("{} cannot be installed: {why}", missing.join(", ")))
+    without_services(|| install(&packages))
+        .map_err(|why| format!("{why}; install by hand: {}", packages.join(", ")))
+}
+
+/// Where a program is. Debian keeps some programs, such as nginx, where only root looks for programs.
+pub(crate) fn place_of(program: &str) -> Option<PathBuf> {
+    let places = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&places).chain([PathBuf::from("/usr/sbin")]);
+    places.map(|place| place.join(program)).find(|path| path.is_file())
 }
 
 /// Installs packages without starting their services: Debian asks this file first.
@@ -143,38 +154,12 @@ fn without_services(install: impl FnOnce() -> Result) -> Result {
     if policy.exists() {
         return install();
     }
-    let as_root = |script: &str| {
-        let is_root = output_of(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
-        run_command(Command::new(if is_root { "env" } else { "sudo" }).args(["sh", "-c", script]))
-    };
-    as_root("printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d")?;
+    let script =
+        "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d";
+    run_command(as_root().args(["sh", "-c", script]))?;
     let installed = install();
-    as_root("rm /usr/sbin/policy-rc.d")?;
+    run_command(as_root().args(["rm", "/usr/sbin/policy-rc.d"]))?;
     installed
-}
-
-/// Redis, for the measurements. Only the program is used, not a system service.
-///
-/// # Errors
-/// When Redis is missing and cannot be installed.
-pub(crate) fn redis() -> Result {
-    if version_of("redis-server").is_some() {
-        return Ok(());
-    }
-    install(&["redis-server"]).map_err(|why| format!("there is no redis-server, and {why}"))
-}
-
-/// Installs the Debian packages of missing programs: `(program, package)`.
-///
-/// # Errors
-/// When a program is missing and cannot be installed.
-pub(crate) fn programs(wanted: &[(&str, &str)]) -> Result {
-    let missing = wanted.iter().filter(|(program, _)| version_of(program).is_none());
-    let packages: Vec<_> = missing.map(|(_, package)| *package).collect();
-    if packages.is_empty() {
-        return Ok(());
-    }
-    install(&packages).map_err(|why| format!("{why}; install by hand: {}", packages.join(", ")))
 }
 
 /// `npm ci` in a folder of the repository. Skipped if the installed packages match the lock file: then no network is
