@@ -1,43 +1,17 @@
 #!/bin/sh
 # Runs as root in a Debian with systemd that has never had the package: installs, upgrades, breaks, removes and purges.
 # /check has an older package (0.0.9~) and the new package.
-set -eux
-export DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-cd /check
+. /check/check-shared.sh
 older=$(ls hongyan_0.0.9~*_amd64.deb)
 newer=$(ls hongyan_*_amd64.deb | grep -v "^$older\$")
-config=/etc/hongyan/hongyan.toml
-
-fail() {
-    set +x
-    echo "FAILED: $*"
-    systemctl --no-pager status hongyan.service || true
-    journalctl --no-pager -n 20 -u hongyan.service || true
-    exit 1
-}
-# Asks several times, for at most 60 s.
-until_true() {
-    for _ in $(seq 300); do
-        if "$@"; then return 0; fi
-        sleep 0.2
-    done
-    fail "not in 60 s: $*"
-}
-healthy() { hongyan healthcheck --ready --url http://127.0.0.1:8780 2>/dev/null; }
-state_is() { [ "$(systemctl show -p ActiveState --value hongyan.service)" = "$1" ]; }
-pid() { systemctl show -p MainPID --value hongyan.service; }
-as_hongyan() { setpriv --reuid hongyan --regid hongyan --clear-groups hongyan "$@" --config "$config"; }
-
-# The loopback device of a new network is down.
-ip link set lo up 2>/dev/null || true
 
 # 1. An installation starts the service, as its own user.
 dpkg -i "$older"
 until_true healthy
 systemctl is-enabled hongyan.service
-[ "$(stat -c '%U %G %a' /var/lib/hongyan)" = 'hongyan hongyan 700' ] || fail 'the mode of the state'
-[ "$(stat -c '%U %G %a' $config)" = 'root hongyan 640' ] || fail 'the mode of the configuration'
-[ "$(stat -c '%U %a' /var/lib/hongyan/master.key)" = 'hongyan 600' ] || fail 'the mode of the key'
+has_mode /var/lib/hongyan 'hongyan hongyan 700'
+has_mode $config 'root hongyan 640'
+has_mode /var/lib/hongyan/master.key 'hongyan hongyan 600'
 [ "$(ps -o user= -p "$(pid)" 2>/dev/null || stat -c %U "/proc/$(pid)")" = hongyan ] || fail 'the user of the service'
 hongyan --version
 as_hongyan key create --name check >/check/key
@@ -49,7 +23,7 @@ dpkg -i "$newer"
 until_true healthy
 [ "$(pid)" != "$before" ] || fail 'an upgrade did not restart the service'
 tail -n 1 $config | grep -q 'changed by the administrator' || fail 'an upgrade replaced the configuration'
-[ "$(stat -c '%U %G %a' $config)" = 'root hongyan 640' ] || fail 'an upgrade changed the mode of the configuration'
+has_mode $config 'root hongyan 640'
 as_hongyan key list | grep -q check || fail 'an upgrade lost the data'
 
 # 3. A crash is followed by a start.

@@ -5,7 +5,8 @@
 //! | [`mod@test`] | the steps of `cargo xtask test`, in order |
 //! | [`prepare`] | what tests and measurements need on the machine |
 //! | [`sdks`] | SDKs that others wrote, with running services |
-//! | [`kits`] | the packages for PyPI and npm, installed and tested |
+//! | [`kits`] | the tests of the packages for PyPI and npm |
+//! | [`installed`] | these packages, installed as their users install them |
 //! | [`web`] | the tests in JavaScript, with running services |
 //! | [`mod@bench`] | building and starting the measurement |
 //! | [`mod@crash`] | building and starting the crash tests |
@@ -29,6 +30,7 @@ mod dependencies;
 mod deploy;
 mod errcodes;
 mod fuzz;
+mod installed;
 mod kits;
 mod package;
 mod prepare;

@@ -43,12 +43,17 @@ pub(super) fn build(version: &str, folder: &Path) -> Result<PathBuf> {
         read(&source.join("control"))?.replace("@VERSION@", version).replace("@KIBIBYTES@", kibibytes);
     write(&control.join("control"), fields, 0o644)?;
     files::make_folder(folder)?;
-    let package = folder.join(format!("hongyan_{version}_amd64.deb"));
+    let package = path(folder, version);
     // Ubuntu's dpkg-deb would choose zstd, which older Debians cannot read.
     let mut build = Command::new("dpkg-deb");
     build.args(["--root-owner-group", "-Zxz", "--build"]).arg(&tree).arg(&package);
     run_command(build.env("SOURCE_DATE_EPOCH", epoch()?.to_string()))?;
     Ok(package)
+}
+
+/// The path of a package in a folder.
+pub(super) fn path(folder: &Path, version: &str) -> PathBuf {
+    folder.join(format!("hongyan_{version}_amd64.deb"))
 }
 
 /// Lays all files out as they are in an installed system.
@@ -88,7 +93,7 @@ pub(super) fn lay_out(tree: &Path, zsh: &str, units: &str) -> Result {
 /// When a step of `packages/linux/check-deb.sh` fails.
 pub(super) fn check() -> Result {
     let older = build(OLDER, &work()?.join("older"))?;
-    let newer = dist().join(format!("hongyan_{VERSION}_amd64.deb"));
+    let newer = path(&dist(), VERSION);
     for suite in roots::SUITES {
         println!("-- {suite}");
         let system = roots::fresh(suite, &[older.clone(), newer.clone()])?;

@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::{Result, output_of, root};
+use crate::command::{Result, output_of, root, run as run_command};
 
 /// The file with the checksums of the others.
-const CHECKSUMS: &str = "SHA256SUMS";
+pub(super) const CHECKSUMS: &str = "SHA256SUMS";
 
 /// Makes an empty folder, and removes an older folder of this name.
 ///
@@ -87,6 +87,23 @@ pub(super) fn write_checksums(folder: &Path) -> Result {
     write(&folder.join(CHECKSUMS), &lines, 0o644)?;
     print!("\n{lines}");
     Ok(())
+}
+
+/// Checks all files of a folder by its list of checksums, as users do.
+///
+/// # Errors
+/// When a file is not in the list, or has another checksum.
+pub(super) fn check_checksums(folder: &Path) -> Result {
+    let list = read(&folder.join(CHECKSUMS))?;
+    for path in sorted(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name != CHECKSUMS
+            && !list.lines().any(|line| line.split_once("  ").is_some_and(|(_, of)| of == name))
+        {
+            return Err(format!("{CHECKSUMS} has no checksum of {name}"));
+        }
+    }
+    run_command(Command::new("sha256sum").args(["--check", "--strict", CHECKSUMS]).current_dir(folder))
 }
 
 /// The time that files get in archives and packages, in seconds since 1970: that of the commit, or of

@@ -12,8 +12,11 @@ use crate::prepare;
 /// The versions of Debian: the oldest with updates, and the one after it.
 pub(super) const SUITES: [&str; 2] = ["bullseye", "bookworm"];
 
-/// What a system needs besides the smallest set of packages.
-const PACKAGES: &str = "--include=adduser,dbus,systemd,systemd-sysv";
+/// What the scripts need besides the smallest set of packages.
+const PACKAGES: &str = "adduser,curl,dbus,rpm,systemd,systemd-sysv";
+
+/// What several scripts share.
+const SHARED: &str = "check-shared.sh";
 
 /// The place of scripts and packages in the system.
 const FOLDER: &str = "check";
@@ -42,14 +45,14 @@ WantedBy=multi-user.target
 pub(super) fn fresh(suite: &str, files: &[PathBuf]) -> Result<PathBuf> {
     let kept = work()?.join("roots").join(suite);
     let finished = kept.join("etc/hongyan-check");
-    if !finished.exists() {
+    if !read(&finished).is_ok_and(|packages| packages == PACKAGES) {
         prepare::programs(&[("debootstrap", "debootstrap")])?;
         clear_folder(&kept)?;
         let mut make = Command::new("debootstrap");
-        // It names every package on its way.
-        make.args(["--variant=minbase", PACKAGES, suite]).arg(&kept).stdout(Stdio::null());
-        run_command(&mut make)?;
-        write(&finished, "", 0o644)?;
+        make.args(["--variant=minbase", &format!("--include={PACKAGES}"), suite]).arg(&kept);
+        // debootstrap names every package on its way.
+        run_command(make.stdout(Stdio::null()))?;
+        write(&finished, PACKAGES, 0o644)?;
     }
     let copied = work()?.join("roots/check");
     clear_folder(&copied)?;
@@ -68,7 +71,9 @@ pub(super) fn fresh(suite: &str, files: &[PathBuf]) -> Result<PathBuf> {
 pub(super) fn boot(system: &Path, script: &str) -> Result {
     prepare::programs(&[("systemd-nspawn", "systemd-container")])?;
     let folder = system.join(FOLDER);
-    copy(&root().join("packages/linux").join(script), &folder.join("script"), 0o644)?;
+    let scripts = root().join("packages/linux");
+    copy(&scripts.join(script), &folder.join("script"), 0o644)?;
+    copy(&scripts.join(SHARED), &folder.join(SHARED), 0o644)?;
     let units = system.join("etc/systemd/system");
     write(&units.join("check.service"), UNIT, 0o644)?;
     let wanted = units.join("multi-user.target.wants");

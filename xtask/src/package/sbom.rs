@@ -1,6 +1,6 @@
 //! The software bill of materials: what the binary contains, in the format CycloneDX.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -62,9 +62,33 @@ pub(super) fn make() -> Result {
         "components": components,
         "dependencies": dependencies,
     });
-    let path = dist().join(format!("hongyan-{VERSION}.cdx.json"));
+    let path = path();
     files::write(&path, format!("{sbom:#}\n"), 0o644)?;
     validate(&path)
+}
+
+/// The path of the file.
+pub(super) fn path() -> PathBuf {
+    dist().join(format!("hongyan-{VERSION}.cdx.json"))
+}
+
+/// Reads the file as a scanner does: which program in which version, and what is in the program.
+///
+/// # Errors
+/// When the file is not JSON, or describes something else.
+pub(super) fn check() -> Result {
+    let path = path();
+    let sbom: Value =
+        serde_json::from_str(&read(&path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+    let program = &sbom["metadata"]["component"];
+    if program["name"] != "hongyan" || program["version"] != VERSION {
+        return Err(format!("{} is about {program}", path.display()));
+    }
+    let components = sbom["components"].as_array().map_or(&[][..], Vec::as_slice);
+    let named = |name: &str| components.iter().find(|one| one["name"] == name);
+    let sqlite = named("sqlite").ok_or_else(|| format!("{} names no SQLite", path.display()))?;
+    println!("hongyan {VERSION}: {} components, SQLite {}", components.len(), sqlite["version"]);
+    Ok(())
 }
 
 fn component(one: &Crate) -> Value {

@@ -1,15 +1,20 @@
 //! The archive for every Linux.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::files::{clear_folder, epoch};
-use super::{VERSION, contents, dist, work};
-use crate::command::{Result, Service, output_of, run as run_command};
+use super::{VERSION, contents, dist, roots, work};
+use crate::command::{Result, run as run_command};
 
 /// The name of the archive, and of the folder in it.
 fn name() -> String {
     format!("hongyan-{VERSION}-x86_64-linux")
+}
+
+/// The path of the archive.
+pub(super) fn path() -> PathBuf {
+    dist().join(format!("{}.tar.gz", name()))
 }
 
 /// Makes the archive.
@@ -22,8 +27,7 @@ pub(super) fn make() -> Result {
     run_command(Command::new("cp").arg("-a").arg(contents::folder()?).arg(folder.join(name())))?;
     // The packages have this file; its directory would not be there.
     run_command(Command::new("rm").arg(folder.join(name()).join("hongyan.toml")))?;
-    let archive = dist().join(format!("{}.tar.gz", name()));
-    run_command(tar(&archive)?.args(["--use-compress-program", "gzip -9n", "-C"]).arg(&folder).arg(name()))
+    run_command(tar(&path())?.args(["--use-compress-program", "gzip -9n", "-C"]).arg(&folder).arg(name()))
 }
 
 /// A tar that makes the same archive of the same files.
@@ -34,29 +38,11 @@ pub(super) fn tar(archive: &Path) -> Result<Command> {
     Ok(tar)
 }
 
-/// Unpacks the archive, and runs the demo from it.
+/// Follows README.md with the archive in the oldest Debian: unpacks, starts the gateway and the demo, sends a message.
 ///
 /// # Errors
-/// When something is missing or does not run.
+/// When a step of `packages/linux/check-tarball.sh` fails.
 pub(super) fn check() -> Result {
-    let folder = work()?.join("tarball-check");
-    clear_folder(&folder)?;
-    run_command(
-        Command::new("tar").arg("-xzf").arg(dist().join(format!("{}.tar.gz", name()))).arg("-C").arg(&folder),
-    )?;
-    let folder = folder.join(name());
-    let version = output_of(Command::new(folder.join("hongyan")).arg("--version")).unwrap_or_default();
-    if version != format!("hongyan {VERSION}") {
-        return Err(format!("the version of the unpacked binary is {version}"));
-    }
-    for file in
-        ["LICENSE-MIT", "THIRD-PARTY.txt", "completions/_hongyan", "man/hongyan.1", "man/hongyan-serve.1"]
-    {
-        if !folder.join(file).exists() {
-            return Err(format!("the archive has no {file}"));
-        }
-    }
-    let mut demo = Command::new(folder.join("hongyan"));
-    demo.args(["demo", "--json", "--listen", "127.0.0.1:0", "--sandbox-listen", "127.0.0.1:0"]);
-    Service::start(&mut demo)?.stop()
+    let system = roots::fresh(roots::SUITES[0], &[path()])?;
+    roots::boot(&system, "check-tarball.sh")
 }
