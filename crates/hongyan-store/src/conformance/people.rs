@@ -195,17 +195,20 @@ async fn a_link_logs_in_once_and_not_too_late(world: World) {
 
 async fn users_are_found_by_the_start_of_an_openid_and_by_unionid(world: World) {
     let names = ["oAnna-1", "oAnna-2", "oBo-1"];
-    for (place, name) in names.into_iter().enumerate() {
+    let log_in = async |place: u8, name: &str| {
         let login = LoginRecord {
             appid: appid(),
             openid: name.parse().unwrap(),
             unionid: (place == 2).then(|| "union-9".to_owned()),
             session_key: vec![1],
-            session_hash: [place as u8; 32],
-            at: after(place as u64),
+            session_hash: [place; 32],
+            at: after(u64::from(place)),
             expires_at: after(100),
         };
         world.store.put_login(login).await.unwrap();
+    };
+    for (place, name) in (0..).zip(names) {
+        log_in(place, name).await;
     }
     let found = async |search: &str, after: Option<&str>, limit| {
         let filter = UserFilter {
@@ -225,6 +228,24 @@ async fn users_are_found_by_the_start_of_an_openid_and_by_unionid(world: World) 
     assert_eq!(found("union-9", None, 9).await, names[2..]);
     assert!(found("union-", None, 9).await.is_empty(), "a unionid is found whole");
     assert!(found("%", None, 9).await.is_empty());
+
+    // Users of many lanes come in one order, whatever the size of a page.
+    let mut many = Vec::new();
+    for place in 10..200_u8 {
+        let name = format!("oMany-{:03}", u32::from(place) * 77 % 1_000);
+        log_in(place, &name).await;
+        many.push(name);
+    }
+    many.sort_unstable();
+    for size in [1, 7, 100] {
+        let mut pages = found("oMany", None, size).await;
+        while pages.len() < many.len() {
+            let next = found("oMany", pages.last().map(String::as_str), size).await;
+            assert!(!next.is_empty(), "{} of {} users", pages.len(), many.len());
+            pages.extend(next);
+        }
+        assert_eq!(pages, many, "pages of {size}");
+    }
 }
 
 async fn open_messages_are_counted_by_state(world: World) {

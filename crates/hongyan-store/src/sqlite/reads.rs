@@ -79,11 +79,12 @@ macro_rules! users {
     };
 }
 
-/// Users lie in lanes, by openid: the first of each lane, and of those the first.
+/// Users lie in lanes, by openid. The walk keeps the first users of the lanes so far, and reads of the next lane only users
+/// that come before the last of them. So it reads some times as many users as the list has, and not as many of each lane.
 fn users(db: &Connection, filter: &UserFilter) -> RowResult<Vec<UserView>> {
     let UserFilter { appid, search, after, limit } = filter;
     let after = after.as_ref().map_or("", |openid| openid.as_str());
-    let behind = format!("{search}{LAST}");
+    let mut behind = format!("{search}{LAST}");
     let mut found = Vec::new();
     for lane in Lane::all() {
         let of_lane = many(
@@ -96,6 +97,10 @@ fn users(db: &Connection, filter: &UserFilter) -> RowResult<Vec<UserView>> {
             read_user,
         )?;
         found.extend(of_lane);
+        keep_first(&mut found, *limit);
+        if let Some(last) = found.last().filter(|_| found.len() >= *limit as usize) {
+            last.openid.as_str().clone_into(&mut behind);
+        }
     }
     if !search.is_empty() {
         let same_person = many(
@@ -107,11 +112,16 @@ fn users(db: &Connection, filter: &UserFilter) -> RowResult<Vec<UserView>> {
             read_user,
         )?;
         found.extend(same_person);
+        keep_first(&mut found, *limit);
     }
-    found.sort_unstable_by(|one, other| one.openid.as_str().cmp(other.openid.as_str()));
-    found.dedup_by(|one, other| one.openid == other.openid);
-    found.truncate(*limit as usize);
     Ok(found)
+}
+
+/// Sorts users by openid and keeps the first of them, each once.
+fn keep_first(users: &mut Vec<UserView>, limit: u32) {
+    users.sort_unstable_by(|one, other| one.openid.as_str().cmp(other.openid.as_str()));
+    users.dedup_by(|one, other| one.openid == other.openid);
+    users.truncate(limit as usize);
 }
 
 fn read_user(cells: &mut Cells<'_>) -> RowResult<UserView> {
