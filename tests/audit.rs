@@ -35,7 +35,28 @@ async fn every_change_is_in_the_audit_trail_with_who_made_it() {
         .await
         .problem(422, "invalid_field");
 
+    world
+        .call(Method::PATCH, &app, &[], json!({ "callback": { "token": "s3cretToken" } }).to_string())
+        .await
+        .expect(200);
+
     let answer = world.get("/v1/audit").await.expect(200);
+    let fields: Vec<&Value> =
+        answer["audit"].as_array().unwrap().iter().rev().map(|line| &line["fields"]).collect();
+    assert_eq!(
+        fields,
+        [
+            &json!(["appid", "secret"]),
+            &json!(["url"]),
+            &Value::Null,
+            &json!(["rotate_gateway_secret"]),
+            &json!(["detail"]),
+            &Value::Null,
+            &Value::Null,
+            &json!(["appid", "secret"]),
+            &json!(["callback.token"]),
+        ]
+    );
     let seen: Vec<_> = answer["audit"]
         .as_array()
         .unwrap()
@@ -64,6 +85,7 @@ async fn every_change_is_in_the_audit_trail_with_who_made_it() {
             ("DELETE /v1/apps/{appid}/tokens", appid.as_str(), "ok"),
             ("POST /v1/apps/{appid}/access_token", appid.as_str(), "access_token_hidden"),
             ("POST /v1/apps", "", "invalid_field"),
+            ("PATCH /v1/apps/{appid}", appid.as_str(), "ok"),
         ]
     );
     let text = answer.to_string();
@@ -73,6 +95,7 @@ async fn every_change_is_in_the_audit_trail_with_who_made_it() {
         &revealer,
         hook["secret"].as_str().unwrap(),
         rotated["secret"].as_str().unwrap(),
+        "s3cretToken",
     ] {
         assert!(!text.contains(secret), "{text}");
     }
@@ -89,7 +112,7 @@ async fn every_change_is_in_the_audit_trail_with_who_made_it() {
     call_with(&world, &narrow, Method::GET, "/v1/audit", Value::Null).await.problem(403, "forbidden");
     let of_app = key(&world, &[Scope::Audit], &[&appid]).await;
     let answer = call_with(&world, &of_app, Method::GET, "/v1/audit", Value::Null).await.expect(200);
-    assert_eq!(answer["audit"].as_array().unwrap().len(), 5, "the lines about its app: {answer}");
+    assert_eq!(answer["audit"].as_array().unwrap().len(), 6, "the lines about its app: {answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -291,4 +314,5 @@ async fn what_a_person_sends_grants_cancels_and_settles_is_in_the_audit_trail() 
     assert!(!audit.to_string().contains(&user), "no openid is in the trail");
     let page = operator.get("/console/audit").await;
     assert!(page.text.contains(&again) && page.text.contains("wang"), "{}", page.text);
+    assert!(page.text.contains("Fields set: ") && page.text.contains("outcome"), "{}", page.text);
 }

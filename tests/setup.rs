@@ -367,5 +367,7 @@ async fn two_nodes_that_start_at_once_set_up_everything_once() {
     for call in ["setup: register app", "setup: create key", "setup: set up webhook"] {
         assert_eq!(done(call), 1, "{call}: {trail:?}");
     }
+    let changed = trail.iter().find(|line| line.entry.call == "setup: change webhook").unwrap();
+    assert_eq!(changed.fields, ["secret"], "{trail:?}");
     store.close().await;
 }

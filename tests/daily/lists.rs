@@ -113,8 +113,9 @@ async fn figures_nodes_quotas_and_changes_are_shown() {
 
     let (audit, _) = world.command(&["audit", "list", "--since", "1h"]).await;
     assert!(audit.contains("POST /v1/apps") && audit.contains("key story"), "{audit}");
+    assert!(audit.contains("appid secret"), "the fields that the call set: {audit}");
     let (csv, _) = world.command(&["audit", "list", "--all", "-o", "csv"]).await;
-    assert!(csv.starts_with("at,actor_kind,actor_id,actor_name,call,app,object,result\n"), "{csv}");
+    assert!(csv.starts_with("at,actor_kind,actor_id,actor_name,call,app,object,result,fields\n"), "{csv}");
     let (apps, _) = world.command(&["app", "list", "-o", "csv"]).await;
     assert!(apps.contains(&appid) && apps.starts_with("appid,name,"), "{apps}");
     let (_, said) = world.command(&["event", "list"]).await;

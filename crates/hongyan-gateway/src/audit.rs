@@ -20,6 +20,12 @@ use crate::members::Members;
 /// The result of a change that succeeded.
 pub const OK: &str = "ok";
 
+/// The most characters of a field's name. Our longest name has 28. Credentials are longer.
+const MAX_NAME: usize = 30;
+
+/// The most names of a line.
+const MAX_NAMES: usize = 40;
+
 /// The most log lines about refused keys in a minute. Further refusals are counted.
 const REFUSALS_PER_MINUTE: u32 = 20;
 
@@ -32,28 +38,43 @@ pub struct Line {
 }
 
 /// The names of the fields that a change sets, never their values. The guard puts an empty list into the extensions of a
-/// request for a change, and whoever reads the request's body writes the names into the list. Clones share it.
+/// request for a change, and the code that reads the request's body writes the names into the list. Clones share the list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields(Arc<Mutex<Vec<String>>>);
 
 impl Fields {
-    /// Notes the fields of a body that was accepted. The members of an object in it are named `callback.token`.
+    /// Notes the fields of a body that was accepted. The members of an object in it are named `callback.token`. A text that
+    /// does not look like a name is left out: it may be a secret in the wrong place, and other people read the audit trail.
     pub(crate) fn note(&self, body: &[u8]) {
         let Ok(members) = Members::read(body) else { return };
         let mut names = Vec::new();
-        for (name, value) in members.iter() {
+        for (name, value) in members.iter().filter(|(name, _)| is_name(name)) {
             match Members::read(value.get().as_bytes()) {
-                Ok(inner) => names.extend(inner.iter().map(|(inner, _)| format!("{name}.{inner}"))),
+                Ok(inner) => {
+                    let inner = inner.iter().filter(|(inner, _)| is_name(inner));
+                    names.extend(inner.map(|(inner, _)| format!("{name}.{inner}")));
+                }
                 Err(_) => names.push(name.to_owned()),
             }
         }
+        names.truncate(MAX_NAMES);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
-    fn listed(&self) -> Option<String> {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (!names.is_empty()).then(|| names.join(","))
+    /// The fields of these names.
+    pub(crate) fn of(names: &[&str]) -> Self {
+        Self(Arc::new(Mutex::new(names.iter().map(|&name| name.to_owned()).collect())))
     }
+
+    fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whether a text has the form of a field's name.
+fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// Begins a line.
@@ -66,7 +87,7 @@ pub async fn begin(store: &dyn Store, new: NewAudit) -> Result<Line, StoreError>
 }
 
 impl Line {
-    /// With the fields that the change sets, for the log.
+    /// With the fields that the change sets.
     pub(crate) fn of_fields(self, fields: Fields) -> Self {
         Self { fields, ..self }
     }
@@ -76,6 +97,7 @@ impl Line {
         let Self { number, new, fields } = self;
         let app = new.subject.appid.as_ref().or(subject.appid.as_ref());
         let object = new.subject.object.as_ref().or(subject.object.as_ref());
+        let fields = fields.names();
         tracing::info!(
             target: "audit",
             number,
@@ -85,12 +107,12 @@ impl Line {
             call = new.call,
             app = app.map(tracing::field::display),
             object = object.map(String::as_str),
-            fields = fields.listed(),
+            fields = (!fields.is_empty()).then(|| fields.join(",")),
             result,
             "{}",
             if result == OK { "a change was made" } else { "a change was refused" }
         );
-        let end = AuditEnd { result: result.to_owned(), subject };
+        let end = AuditEnd { result: result.to_owned(), fields, subject };
         if let Err(error) = store.end_audit(number, end).await {
             tracing::error!(target: "audit", number, %error, "the result of this change could not be stored");
         }
@@ -162,9 +184,21 @@ mod tests {
     #[test]
     fn fields_are_noted_by_name_alone() {
         let fields = Fields::default();
-        assert_eq!(fields.listed(), None);
+        assert!(fields.names().is_empty());
         fields.note(br#"{"name":"x","secret":"s3","apps":["wx1"],"callback":{"token":"t0"},"until":null}"#);
-        assert_eq!(fields.listed().unwrap(), "name,secret,apps,callback.token,until");
+        assert_eq!(fields.names(), ["name", "secret", "apps", "callback.token", "until"]);
+    }
+
+    #[test]
+    fn a_text_that_is_no_name_is_not_noted_and_many_names_are_cut() {
+        let fields = Fields::default();
+        fields.note(
+            br#"{"to":"o1","data":{"thing1":1,"hyk_gUeSs":2,"0123456789abcdef0123456789abcdef":3,"a,b":4,"":5}}"#,
+        );
+        assert_eq!(fields.names(), ["to", "data.thing1"]);
+        let many: Vec<String> = (0..100).map(|n| format!(r#""f{n}":0"#)).collect();
+        fields.note(format!("{{{}}}", many.join(",")).as_bytes());
+        assert_eq!((fields.names().len(), &*fields.names()[39]), (40, "f39"));
     }
 
     #[test]

@@ -351,6 +351,8 @@ impl Found {
         let (version, store) = (self.version, &self.store);
         let lines = store.audit(AuditFilter { limit: 10, ..AuditFilter::default() }).await.unwrap();
         assert_eq!(lines.len(), usize::from(version >= 8), "schema {version}");
+        let fields: Vec<_> = lines.iter().flat_map(|line| &line.fields).collect();
+        assert_eq!(fields.len(), if version >= 18 { 2 } else { 0 }, "schema {version}: {fields:?}");
         let people = store.people().await.unwrap();
         assert_eq!(people.len(), usize::from(version >= 13), "schema {version}");
         let filter = TallyFilter {

@@ -18,6 +18,7 @@ const LINES: Shape = Shape {
         Column::at("CALL", "/call"),
         Column::at("OBJECT", "/object"),
         Column::of("RESULT", result),
+        Column::of("FIELDS", fields),
     ],
     csv: &[
         Column::at("at", "/at"),
@@ -28,6 +29,7 @@ const LINES: Shape = Shape {
         Column::at("app", "/app"),
         Column::at("object", "/object"),
         Column::at("result", "/result"),
+        Column::of("fields", fields),
     ],
     nothing: both("这段时间没有任何改动", "nothing was changed in this time"),
 };
@@ -47,6 +49,11 @@ fn who(line: &Value) -> String {
         Some(name) => format!("{} {name}", text(&actor["kind"])),
         None => text(&actor["kind"]),
     }
+}
+
+/// The names of the fields that the call set.
+fn fields(line: &Value) -> String {
+    line["fields"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(" ")
 }
 
 fn result(line: &Value) -> String {

@@ -28,6 +28,7 @@ texts! {
     call = "操作", "Call";
     object = "对象", "Object";
     result = "结果", "Result";
+    fields = "所设字段", "Fields set";
     done = "完成", "done";
     not_known = "未知（进程在此期间结束）", "not known (the process ended meanwhile)";
     command_line = "命令行", "command line";
@@ -61,6 +62,8 @@ struct Line {
     call: String,
     app: Option<String>,
     object: Option<String>,
+    #[serde(default)]
+    fields: Vec<String>,
     result: Option<String>,
 }
 

@@ -71,6 +71,11 @@ struct LineJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     object: Option<String>,
+    /// The names of the fields that the call set, never their values; `callback.token` is the member `token` of `callback`.
+    /// Absent: the call set no field, sent messages or granted permits, or the process ended during the call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, example = json!(["name", "callback.token"]))]
+    fields: Vec<String>,
     /// `ok`, or the code of the problem that refused the change. Absent: the process ended before the outcome was
     /// recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,13 +136,14 @@ fn parse_cursor(text: &str) -> Result<i64, Problem> {
     number.ok_or_else(|| Problem::invalid("cursor", "must be the next_cursor of a page"))
 }
 
-fn line_json(AuditEntry { entry, result, .. }: AuditEntry) -> LineJson {
+fn line_json(AuditEntry { entry, fields, result, .. }: AuditEntry) -> LineJson {
     LineJson {
         at: entry.at,
         actor: entry.actor.into(),
         call: entry.call,
         app: entry.subject.appid,
         object: entry.subject.object,
+        fields,
         result,
     }
 }
@@ -157,7 +163,12 @@ mod tests {
             call: "POST /v1/apps".into(),
             subject: Subject { appid: Some("wx1".parse().unwrap()), object: Some("wx1".into()) },
         };
-        let line = line_json(AuditEntry { number: 7, entry, result: Some("ok".into()) });
+        let line = line_json(AuditEntry {
+            number: 7,
+            entry,
+            fields: vec!["secret".into()],
+            result: Some("ok".into()),
+        });
         let answer = AuditAnswer { audit: vec![line], next_cursor: Some("7".into()) };
         description().check("AuditPage", &serde_json::to_value(answer).unwrap());
     }

@@ -11,7 +11,7 @@ use hongyan_wechat::AppId;
 use super::declared::Setup;
 use super::plan::{Plan, Present, Step};
 use crate::apps::Apps;
-use crate::audit;
+use crate::audit::{self, Fields};
 use crate::error::GatewayError;
 use crate::keys::add_key;
 use crate::problem::Problem;
@@ -105,7 +105,11 @@ impl Applier {
         };
         let new =
             NewAudit { at: self.clock.now(), actor: Actor::CONFIGURATION, call: call.to_owned(), subject };
-        let line = audit::begin(&*self.store, new).await?;
+        let fields = Fields::of(match &step {
+            Step::ChangeApp(.., what) | Step::ChangeWebhook(.., what) => what,
+            Step::AddApp(_) | Step::AddWebhook(..) | Step::AddKey(..) => &[],
+        });
+        let line = audit::begin(&*self.store, new).await?.of_fields(fields);
         let done = self.change(step).await;
         let (result, subject) = match &done {
             Ok(subject) => (audit::OK, subject.clone()),

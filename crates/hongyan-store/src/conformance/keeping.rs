@@ -1,4 +1,4 @@
-//! Apps, pauses, templates, tokens, logins, keys.
+//! Apps, pauses, templates, tokens, logins, keys, the audit trail.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,9 @@ use super::check::checks;
 use super::world::{START, World, after, app, appid, template, user};
 use crate::StoreError;
 use crate::types::{
-    Actor, ActorKind, AppChange, AppChanged, AppRecord, CallbackRecord, GatewayTokenRecord, KeyRecord,
-    LoginRecord, PauseOrder, TemplateChangeKind, TemplateRecord, TokenRecord,
+    Actor, ActorKind, AppChange, AppChanged, AppRecord, AuditEnd, AuditEntry, AuditFilter, CallbackRecord,
+    GatewayTokenRecord, KeyRecord, LoginRecord, NewAudit, PauseOrder, Subject, TemplateChangeKind,
+    TemplateRecord, TokenRecord,
 };
 
 checks![
@@ -29,6 +30,7 @@ checks![
     the_last_two_session_keys_are_kept,
     a_session_ends_when_it_expires,
     a_key_is_found_by_its_hash_and_can_be_revoked_once,
+    a_line_of_the_audit_trail_says_what_a_change_set_and_how_the_change_ended,
     a_ping_is_answered_and_a_closed_store_says_so,
 ];
 
@@ -297,6 +299,48 @@ async fn a_key_is_found_by_its_hash_and_can_be_revoked_once(world: World) {
     };
     world.store.add_key(of_nobody.clone()).await.unwrap();
     assert_eq!(world.store.keys().await.unwrap(), [revoked, of_nobody]);
+}
+
+async fn a_line_of_the_audit_trail_says_what_a_change_set_and_how_the_change_ended(world: World) {
+    let of_app = Subject { appid: Some(appid()), object: Some(appid().to_string()) };
+    let change = NewAudit {
+        at: START,
+        actor: Actor { kind: ActorKind::Key, id: Some("key_1".into()), name: Some("orders".into()) },
+        call: "PATCH /v1/apps/{appid}".into(),
+        subject: of_app,
+    };
+    let create = NewAudit {
+        at: after(1),
+        actor: Actor::COMMAND_LINE,
+        call: "key create".into(),
+        subject: Subject::default(),
+    };
+    let first = world.store.begin_audit(change.clone()).await.unwrap();
+    let second = world.store.begin_audit(create.clone()).await.unwrap();
+    let fields = vec!["name".to_owned(), "callback.token".to_owned()];
+    let ok = AuditEnd { result: "ok".into(), fields: fields.clone(), subject: Subject::default() };
+    world.store.end_audit(first, ok).await.unwrap();
+    let first = AuditEntry { number: first, entry: change, fields, result: Some("ok".into()) };
+    let begun = AuditEntry { number: second, entry: create, fields: Vec::new(), result: None };
+    let any = || AuditFilter { limit: 9, ..AuditFilter::default() };
+    let list = async |filter| world.store.audit(filter).await.unwrap();
+    assert_eq!(list(any()).await, [begun.clone(), first.clone()]);
+    let subject = Subject { appid: None, object: Some("key_2".into()) };
+    let failed = AuditEnd { result: "failed".into(), fields: Vec::new(), subject: subject.clone() };
+    world.store.end_audit(second, failed).await.unwrap();
+    let entry = NewAudit { subject, ..begun.entry };
+    let second = AuditEntry { entry, result: Some("failed".into()), ..begun };
+    for (filter, expected) in [
+        (any(), vec![second.clone(), first.clone()]),
+        (AuditFilter { limit: 1, ..any() }, vec![second.clone()]),
+        (AuditFilter { before: Some(second.number), ..any() }, vec![first.clone()]),
+        (AuditFilter { since: Some(after(1)), ..any() }, vec![second]),
+        (AuditFilter { until: Some(after(1)), ..any() }, vec![first.clone()]),
+        (AuditFilter { apps: Some(vec![appid()]), ..any() }, vec![first]),
+        (AuditFilter { apps: Some(Vec::new()), ..any() }, vec![]),
+    ] {
+        assert_eq!(list(filter.clone()).await, expected, "{filter:?}");
+    }
 }
 
 async fn a_ping_is_answered_and_a_closed_store_says_so(world: World) {

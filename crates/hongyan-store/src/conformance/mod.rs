@@ -14,7 +14,7 @@
 //! | `reserving` | held permits: reserved from the start, brought by the message, in doubt |
 //! | `granting` | permits: granting, waking, counting |
 //! | `withdrawing` | cancelling, removing an app |
-//! | `keeping` | apps, pauses, templates, tokens, logins, keys |
+//! | `keeping` | apps, pauses, templates, tokens, logins, keys, the audit trail |
 //! | `events` | what WeChat pushes: each once, and what it does |
 //! | `sealing` | sealed values: found place by place, replaced only where they are as they were read |
 //! | `explaining` | why a message found no permit |

@@ -32,8 +32,15 @@ impl AuditRows for Transaction<'_> {
     fn end_audit(&self, number: i64, end: &AuditEnd) -> RowResult<()> {
         change(
             self,
-            "UPDATE audit SET result = ?2, appid = COALESCE(appid, ?3), object = COALESCE(object, ?4) WHERE number = ?1",
-            params![number, end.result, end.subject.appid.as_ref().map(AppId::as_str), end.subject.object],
+            "UPDATE audit SET result = ?2, appid = COALESCE(appid, ?3), object = COALESCE(object, ?4), fields = ?5 \
+             WHERE number = ?1",
+            params![
+                number,
+                end.result,
+                end.subject.appid.as_ref().map(AppId::as_str),
+                end.subject.object,
+                (!end.fields.is_empty()).then(|| end.fields.join(",")),
+            ],
         )?;
         Ok(())
     }
@@ -52,7 +59,7 @@ impl AuditRows for Transaction<'_> {
 pub(super) fn list(db: &Connection, filter: &AuditFilter) -> RowResult<Vec<AuditEntry>> {
     many(
         db,
-        "SELECT number, at, actor, actor_id, actor_name, call, appid, object, result FROM audit \
+        "SELECT number, at, actor, actor_id, actor_name, call, appid, object, fields, result FROM audit \
          WHERE number < ?1 AND at >= ?2 AND at < ?3 \
          AND (?4 IS NULL OR appid IN (SELECT value FROM json_each(?4))) ORDER BY number DESC LIMIT ?5",
         params![
@@ -75,6 +82,9 @@ pub(super) fn list(db: &Connection, filter: &AuditFilter) -> RowResult<Vec<Audit
                     call: cells.raw()?,
                     subject: Subject { appid: cells.parsed_or_none()?, object: cells.raw()? },
                 },
+                fields: cells
+                    .raw::<Option<String>>()?
+                    .map_or_else(Vec::new, |names| names.split(',').map(str::to_owned).collect()),
                 result: cells.raw()?,
             })
         },

@@ -126,7 +126,7 @@ fn note(tx: &Transaction<'_>, from: &Path, now: UnixMillis) -> RowResult<()> {
     let subject = Subject { appid: None, object: file };
     let new = NewAudit { at: now, actor: Actor::COMMAND_LINE, call: "restore".into(), subject };
     let number = tx.insert_audit(&new)?;
-    tx.end_audit(number, &AuditEnd { result: "ok".into(), subject: Subject::default() })
+    tx.end_audit(number, &AuditEnd { result: "ok".into(), fields: Vec::new(), subject: Subject::default() })
 }
 
 fn copy_pages(source: &Connection, to: &Path, watcher: &Watcher) -> RowResult<()> {

@@ -86,6 +86,8 @@ pub struct NewAudit {
 pub struct AuditEnd {
     /// `ok`, or the code of the problem with which the change was refused.
     pub result: String,
+    /// The names of the fields that the change sets, as `name` and `callback.token`. A name has no comma.
+    pub fields: Vec<String>,
     /// The subject, if only the change itself could tell it.
     pub subject: Subject,
 }
@@ -97,6 +99,8 @@ pub struct AuditEntry {
     pub number: i64,
     /// The change that was about to be made, with all that is known of its subject.
     pub entry: NewAudit,
+    /// The names of the fields that the change sets.
+    pub fields: Vec<String>,
     /// How the change ended; `None`: it was begun, and the process died or is still working on it.
     pub result: Option<String>,
 }

@@ -30,6 +30,7 @@ const HEADS: &[(&str, &str)] = &[
     ("EXPIRES", "到期时间"),
     ("FAILED", "失败"),
     ("FAILED BECAUSE OF", "失败原因"),
+    ("FIELDS", "字段"),
     ("FROM", "起始"),
     ("ID", "ID"),
     ("KIND", "种类"),
