@@ -68,7 +68,8 @@ Exit codes: 0 done, 1 failed while running, 2 wrong usage, 78 wrong configuratio
 pub(crate) struct Cli {
     /// The language of the help, of the output and of errors [env: HONGYAN_LANG, else LC_ALL, LC_MESSAGES, LANG]
     /// [default: en]
-    #[arg(long, global = true, value_name = "LANGUAGE")]
+    // After all options of the command itself.
+    #[arg(long, global = true, value_name = "LANGUAGE", display_order = 1_000)]
     pub(crate) lang: Option<Lang>,
     #[command(subcommand)]
     pub(crate) command: Command,
