@@ -1,5 +1,6 @@
 //! The command line in Chinese, by the flag or by the locale, and in English otherwise.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
@@ -104,6 +105,73 @@ async fn a_check_is_told_in_chinese_and_its_json_is_english() {
     let output = under("zh_CN.UTF-8", &["serve"], &[], dir.path()).await;
     assert_eq!(output.status.code(), Some(78));
     assert!(said(&output).contains("第 1 行：没有配置项 lisen；是不是 listen？"), "{}", said(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_value_is_refused_is_told_in_chinese_and_in_json_in_english() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = async |locale: &str, text: &str, args: &[&str]| {
+        std::fs::write(dir.path().join("hongyan.toml"), text).unwrap();
+        under(locale, args, &[], dir.path()).await
+    };
+    let app = "[[app]]\nappid = \"wx0123456789abcdef\"\nsecret = \"x\"\n";
+    for (text, chinese, english) in [
+        ("listen = \"here\"", "第 1 行：listen：应为 IP 地址和端口", "listen: takes an IP address"),
+        (
+            "log = \"warning\"",
+            "也可按模块设置（info,hongyan_gateway=debug），不能是 \"warning\"；是不是 warn？",
+            "did you mean warn?",
+        ),
+        ("connections = 0", "connections：应为 1 到 4096 的整数", "takes a whole number from 1 to 4096"),
+        (
+            "tls_listen = \"127.0.0.1:1\"",
+            "TLS 不可用：tls_listen、tls_certificate 和 tls_key 要同时设置",
+            "set all three or none",
+        ),
+        (&format!("{app}payment_units = 0"), "一次支付授予 1 到", "a payment grants 1 to"),
+        (&format!("{app}{app}"), "的那一项相同", "is the same as in the entry of"),
+        ("[[app]]\nname = \"x\"", "app: appid：缺少这一项，请设置 appid", "is missing: set appid"),
+        (
+            "[[key]]\nname = \"x\"\nscopes = [\"all\"]\nsecret = \"sesame\"",
+            "应为 hyk_ 加 32 个随机字节",
+            "must be hyk_",
+        ),
+    ] {
+        let output = check("zh_CN.UTF-8", text, &["check"]).await;
+        assert_eq!(output.status.code(), Some(78), "{text}\n{}", said(&output));
+        assert!(said(&output).contains(chinese), "{chinese} is not in\n{}", said(&output));
+        let json = said(&check("zh_CN.UTF-8", text, &["check", "--json"]).await);
+        assert!(json.contains(english) && !is_chinese(&json), "{english} is not in\n{json}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_steps_of_the_set_up_and_the_warnings_are_told_in_chinese_and_logged_in_english() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("hongyan.toml");
+    std::fs::write(&file, "[[app]]\nappid = \"wx0123456789abcdef\"\nsecret = \"x\"\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let variables = [("HONGYAN_WECHAT_BASE_URL", "http://127.0.0.1:9"), ("HONGYAN_LISTEN", "0.0.0.0:0")];
+    let check = async |locale: &str| said(&under(locale, &["check"], &variables, dir.path()).await);
+    let chinese = check("zh_CN.UTF-8").await;
+    for words in [
+        "1 个小程序、0 个 webhook、0 个 API key；下次启动会执行：登记小程序 wx0123456789abcdef",
+        "警告：listen 是 0.0.0.0:0，其他机器可以访问，且没有 TLS",
+        "可被属主以外的用户读取：chmod 600",
+    ] {
+        assert!(chinese.contains(words), "no {words} in {chinese}");
+    }
+    let english = check("C").await;
+    assert!(english.contains("the next start would register the app") && !is_chinese(&english), "{english}");
+
+    // The address is in use, so this start ends after its warnings.
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let variables = [("HONGYAN_LISTEN", address.as_str())];
+    let output = under("zh_CN.UTF-8", &["serve"], &variables, dir.path()).await;
+    let text = said(&output);
+    let logged = text.lines().filter(|line| line.starts_with('{')).collect::<String>();
+    assert!(logged.contains("which other machines can reach") && !is_chinese(&logged), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use hongyan_store::StoreError;
 use hongyan_wechat::ClientError;
 
 use crate::config::ConfigError;
+use crate::setup::StepName;
 use crate::webhooks;
 
 /// Why the gateway did not start, or failed.
@@ -35,8 +36,8 @@ pub enum GatewayError {
     /// A step of the set-up failed.
     #[error("the configuration could not be applied: {step}: {why}")]
     Setup {
-        /// The step, in words.
-        step: String,
+        /// The step.
+        step: StepName,
         /// Why it failed.
         why: String,
     },

@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Settings, Why};
 
 /// How often the files are checked for changes.
 const LOOK: Duration = Duration::from_secs(30);
@@ -41,11 +41,7 @@ impl Tls {
         let (listen, certificate, key) = match (tls_listen, tls_certificate, tls_key) {
             (None, None, None) => return Ok(None),
             (Some(listen), Some(certificate), Some(key)) => (*listen, certificate.clone(), key.clone()),
-            _ => {
-                return Err(wrong(
-                    "tls_listen, tls_certificate and tls_key go together: set all three or none",
-                ));
-            }
+            _ => return Err(wrong(Why::TlsInPart)),
         };
         let stamp = stamp(&certificate, &key);
         let config = ArcSwap::from_pointee(load(&certificate, &key)?);
@@ -97,8 +93,8 @@ fn stamp(certificate: &Path, key: &Path) -> Stamp {
     })
 }
 
-fn wrong(why: impl Into<String>) -> ConfigError {
-    ConfigError::Tls { why: why.into() }
+const fn wrong(why: Why) -> ConfigError {
+    ConfigError::Tls { why }
 }
 
 fn load(certificate: &Path, key: &Path) -> Result<ServerConfig, ConfigError> {
@@ -110,32 +106,24 @@ fn load(certificate: &Path, key: &Path) -> Result<ServerConfig, ConfigError> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&chain)
         .collect::<Result<_, _>>()
         // The parser's error may quote a line of the file, which may be the wrong file.
-        .map_err(|_| wrong(format!("{} is not PEM", certificate.display())))?;
+        .map_err(|_| wrong(Why::NoPem(certificate.to_owned())))?;
     if chain.is_empty() {
-        return Err(wrong(format!(
-            "{} does not contain a certificate (BEGIN CERTIFICATE)",
-            certificate.display()
-        )));
+        return Err(wrong(Why::NoCertificate(certificate.to_owned())));
     }
-    let private = PrivateKeyDer::from_pem_slice(&private).map_err(|_| {
-        wrong(format!(
-            "{} does not contain a private key (BEGIN PRIVATE KEY, without a password)",
-            key.display()
-        ))
-    })?;
+    let private =
+        PrivateKeyDer::from_pem_slice(&private).map_err(|_| wrong(Why::NoPrivateKey(key.to_owned())))?;
     let mut config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
         .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?
+        .map_err(|error| wrong(Why::Rustls(error.to_string())))?
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => wrong(format!(
-                "the key in {} does not belong to the certificate in {}",
-                key.display(),
-                certificate.display()
-            )),
-            other => wrong(format!("{}: {other}", certificate.display())),
-        })?;
+            rustls::Error::InconsistentKeys(_) => {
+                Why::OtherCertificate { key: key.to_owned(), certificate: certificate.to_owned() }
+            }
+            other => Why::BadCertificate { certificate: certificate.to_owned(), why: other.to_string() },
+        })
+        .map_err(wrong)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -49,7 +49,8 @@ pub(crate) async fn this_machine(
         Ok(settings) => {
             configuration(&settings, findings);
             for warning in clear::warnings(&settings) {
-                let found = say!("警告：{warning}", "warning: {warning}");
+                let warning = Text::from(&warning);
+                let found = say!("警告：{warning}", "warning: {warning}"; warning);
                 findings.good(say!("明文", "in the clear"), found);
             }
             look(&settings, depth, findings).await;
@@ -196,7 +197,7 @@ fn master_key(settings: &Settings, known: Option<&Known>, findings: &mut Finding
     });
     match (closed, known) {
         (Some((app, why)), _) => {
-            let sealed = ConfigError::Sealed { appid: app.appid.to_string(), why: why.to_string() };
+            let sealed = ConfigError::Sealed { appid: app.appid.to_string(), why };
             findings.wrong_setting(what, &sealed);
             None
         }

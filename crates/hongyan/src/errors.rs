@@ -1,13 +1,24 @@
 //! The errors of the library crates in both languages. The English is each error's own. What the system, SQLite or a parser
 //! says inside an error stays as it is.
+//!
+//! | module | knows |
+//! | --- | --- |
+//! | [`why`] | why a value of the configuration is not allowed |
+//! | [`setup`] | the set-up: what a start does and leaves; what others could read |
 
 use hongyan_gateway::GatewayError;
-use hongyan_gateway::config::{ConfigError, Place};
+use hongyan_gateway::config::ConfigError;
 use hongyan_gateway::people::admin::PeopleError;
 use hongyan_sandbox::SandboxError;
 use hongyan_store::StoreError;
 
 use crate::text::Text;
+
+mod setup;
+mod why;
+
+pub(crate) use why::invalid_id;
+use why::{at, chinese, meant};
 
 impl From<&ConfigError> for Text {
     fn from(error: &ConfigError) -> Self {
@@ -15,34 +26,25 @@ impl From<&ConfigError> for Text {
             ConfigError::Unreadable { path, why } => format!("不能读取 {}：{why}", path.display()),
             ConfigError::Syntax { place, why } => format!("{}：不是合法的 TOML：{why}", at(place)),
             ConfigError::Unknown { place, key, suggestion } => {
-                let meant = suggestion.as_ref().map(|name| format!("；是不是 {name}？")).unwrap_or_default();
-                format!("{}：没有配置项 {key}{meant}", at(place))
+                format!("{}：没有配置项 {key}{}", at(place), meant(suggestion.as_deref()))
             }
-            ConfigError::Value { place, key, why } => format!("{}：{key} 的值不可用：{why}", at(place)),
-            ConfigError::Database { why } => format!("database 的值不可用：{why}"),
+            ConfigError::Value { place, key, why } => format!("{}：{key}：{}", at(place), chinese(why)),
+            ConfigError::Database { why } => format!("database：{}", chinese(why)),
             ConfigError::UserHeader => {
                 "console_user_header 和 console_user_header_from 要同时设置，或都不设置".to_owned()
             }
-            ConfigError::Tls { why } => format!("TLS 不可用：{why}"),
-            ConfigError::MasterKey { why } => format!("主密钥不可用：{why}"),
+            ConfigError::Tls { why } => format!("TLS 不可用：{}", chinese(why)),
+            ConfigError::MasterKey { why } => format!("主密钥不可用：{}", chinese(why)),
             ConfigError::NoMasterKey { path } => format!(
                 "数据库里有密文，却没有主密钥：请把加密时用的主密钥放到 {}，或设置 master_key 或 master_key_file",
                 path.display()
             ),
             ConfigError::Sealed { appid, why } => format!(
-                "小程序 {appid} 的密文解不开：{why}；请用加密时的主密钥启动，或把它设为 master_key_previous"
+                "小程序 {appid} 的密文解不开：{}；请用加密时的主密钥启动，或把它设为 master_key_previous",
+                Self::from(why).zh
             ),
         };
         Self { zh, en: error.to_string() }
-    }
-}
-
-/// Where a setting was given.
-fn at(place: &Place) -> String {
-    match place {
-        Place::File { path, line } => format!("{} 第 {line} 行", path.display()),
-        Place::Variable(name) => format!("环境变量 {name}"),
-        Place::Flag(name) => format!("参数 {name}"),
     }
 }
 
@@ -79,7 +81,7 @@ impl From<&GatewayError> for Text {
                 "数据库的表结构需要升级，升级之前无法把数据库复制到 {path}：{why}；请腾出磁盘空间，或在别处备份并设置 copy_before_upgrade = false"
             ),
             GatewayError::Traces(why) => format!("otlp_endpoint：不能导出链路追踪：{why}"),
-            GatewayError::Setup { step, why } => format!("配置无法生效：{step}：{why}"),
+            GatewayError::Setup { step, why } => format!("配置无法生效：{}：{why}", Self::from(step).zh),
             GatewayError::DataDir { path, why } => {
                 format!("数据目录 {path} 不可用：{why}；请创建这个目录，或把 data_dir 设为当前用户可写的目录")
             }

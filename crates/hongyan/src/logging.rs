@@ -38,7 +38,10 @@ pub(crate) fn start(filter: &str, format: LogFormat, node: Option<&str>) -> Resu
 /// # Errors
 /// When the filter is invalid, or would turn the log off by mistake. Exit code 78: the filter is a setting.
 pub(crate) fn filter(text: &str) -> Result<EnvFilter, Failure> {
-    check_log_filter(text).map_err(|why| Failure::configuration(Text::same(format!("log: {why}"))))?;
+    check_log_filter(text).map_err(|why| {
+        let why = Text::from(&why);
+        Failure::configuration(say!("log：{why}", "log: {why}"; why))
+    })?;
     // refinery logs more than people need; a filter that names refinery_core overrides this.
     EnvFilter::try_new(format!("refinery_core=warn,{text}")).map_err(|error| {
         Failure::configuration(say!(

@@ -105,6 +105,7 @@ mod tests {
             (&["serve", "--listen", "here"], &["here", "--listen", "地址和端口"]),
             (&["key", "create", "--name", "x", "--expires", "9y"], &["9y", "--expires"]),
             (&["app", "show", "a b"], &["a b", "<APPID>", "字母、数字"]),
+            (&["key", "create", "--name", "x", "--scopes", "money"], &["没有权限范围 \"money\"", "permits"]),
             (&["message", "list", "--limit", "0"], &["0", "--limit", "不在", "之内"]),
             (&["send", "--app"], &["--app", "需要一个值"]),
             (&["serve", "extra"], &["不认识的参数", "extra"]),

@@ -7,7 +7,7 @@ use hongyan_wechat::callback::EncodingAesKey;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{AppChange, CallbackChange, GATEWAY_SECRET_PREFIX};
-use crate::problem::Problem;
+use crate::config::{Invalid, Why};
 use crate::vault::check_token;
 
 /// The longest accepted AppSecret. WeChat's AppSecrets have 32 characters.
@@ -24,7 +24,7 @@ const TOKEN_CHARS: RangeInclusive<usize> = 3..=32;
 pub(crate) const RESEND_AFTER_SECONDS: RangeInclusive<u32> = 60..=7 * 86_400;
 
 /// The change, if its values are valid.
-pub(crate) fn checked(change: AppChange) -> Result<AppChange, Problem> {
+pub(crate) fn checked(change: AppChange) -> Result<AppChange, Invalid> {
     Ok(AppChange {
         secret: change.secret.as_ref().map(checked_secret).transpose()?,
         gateway_secret: change.gateway_secret.map(checked_gateway_secret).transpose()?,
@@ -40,7 +40,7 @@ pub(crate) fn checked(change: AppChange) -> Result<AppChange, Problem> {
 }
 
 /// The change of the callback, if its values are valid.
-fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Problem> {
+fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Invalid> {
     let CallbackChange::Set { token, aes_key } = change else { return Ok(change) };
     Ok(CallbackChange::Set {
         token: token.as_ref().map(checked_token).transpose()?,
@@ -48,64 +48,57 @@ fn checked_callback(change: CallbackChange) -> Result<CallbackChange, Problem> {
     })
 }
 
-fn checked_gateway_secret(secret: SecretString) -> Result<SecretString, Problem> {
+fn checked_gateway_secret(secret: SecretString) -> Result<SecretString, Invalid> {
     check_token(GATEWAY_SECRET_PREFIX, secret.expose_secret())
-        .map_err(|why| Problem::invalid("gateway_secret", why))?;
+        .map_err(|why| Invalid::new("gateway_secret", why))?;
     Ok(secret)
 }
 
-fn checked_token(token: &SecretString) -> Result<SecretString, Problem> {
+fn checked_token(token: &SecretString) -> Result<SecretString, Invalid> {
     let text = token.expose_secret().trim();
     if TOKEN_CHARS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(SecretString::from(text));
     }
-    let (least, most) = (TOKEN_CHARS.start(), TOKEN_CHARS.end());
-    Err(Problem::invalid(
-        "callback.token",
-        format!("a token has {least} to {most} letters and digits, as on WeChat's page"),
-    ))
+    let (least, most) = (*TOKEN_CHARS.start(), *TOKEN_CHARS.end());
+    Err(Invalid::new("callback.token", Why::NoCallbackToken { least, most }))
 }
 
-fn checked_aes_key(key: &SecretString) -> Result<SecretString, Problem> {
+fn checked_aes_key(key: &SecretString) -> Result<SecretString, Invalid> {
     let text = key.expose_secret().trim();
     match text.parse::<EncodingAesKey>() {
         Ok(_) => Ok(SecretString::from(text)),
-        Err(error) => Err(Problem::invalid("callback.encoding_aes_key", error.to_string())),
+        Err(error) => Err(Invalid::new("callback.encoding_aes_key", error)),
     }
 }
 
-fn checked_resend_after(seconds: u32) -> Result<u32, Problem> {
+fn checked_resend_after(seconds: u32) -> Result<u32, Invalid> {
     if RESEND_AFTER_SECONDS.contains(&seconds) {
         return Ok(seconds);
     }
-    let (least, most) = (RESEND_AFTER_SECONDS.start(), RESEND_AFTER_SECONDS.end());
-    Err(Problem::invalid(
-        "resend_unknown_after_seconds",
-        format!("{least} to {most} seconds, or null for never"),
-    ))
+    let (least, most) = (*RESEND_AFTER_SECONDS.start(), *RESEND_AFTER_SECONDS.end());
+    Err(Invalid::new("resend_unknown_after_seconds", Why::NoResendAfter { least, most }))
 }
 
-fn checked_secret(secret: &SecretString) -> Result<SecretString, Problem> {
+fn checked_secret(secret: &SecretString) -> Result<SecretString, Invalid> {
     // A secret that was copied from a web page often has a space around it.
     let text = secret.expose_secret().trim();
     if text.is_empty() || text.len() > MAX_SECRET_CHARS || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let detail = format!("an AppSecret has 1 to {MAX_SECRET_CHARS} visible ASCII characters");
-        return Err(Problem::invalid("secret", detail));
+        return Err(Invalid::new("secret", Why::NoAppSecret { most: MAX_SECRET_CHARS }));
     }
     Ok(SecretString::from(text))
 }
 
-fn checked_name(name: &str) -> Result<String, Problem> {
+fn checked_name(name: &str) -> Result<String, Invalid> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(Problem::invalid("name", format!("a name has 1 to {MAX_NAME_CHARS} characters")));
+        return Err(Invalid::new("name", Why::NoAppName { most: MAX_NAME_CHARS }));
     }
     Ok(name.to_owned())
 }
 
-fn checked_units(units: u32) -> Result<u32, Problem> {
+fn checked_units(units: u32) -> Result<u32, Invalid> {
     if (1..=MAX_PAYMENT_UNITS).contains(&units) {
         return Ok(units);
     }
-    Err(Problem::invalid("payment_units", format!("a payment grants 1 to {MAX_PAYMENT_UNITS} messages")))
+    Err(Invalid::new("payment_units", Why::NoPaymentUnits { most: MAX_PAYMENT_UNITS }))
 }

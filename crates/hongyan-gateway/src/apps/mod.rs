@@ -191,7 +191,7 @@ impl Apps {
             apps.0
                 .vault
                 .open_sealed(Purpose::AppSecret, &appid, &record.settings.secret)
-                .map_err(|error| ConfigError::Sealed { appid: appid.to_string(), why: error.to_string() })?;
+                .map_err(|error| ConfigError::Sealed { appid: appid.to_string(), why: error })?;
             let app = App {
                 templates: templates.remove(&appid).unwrap_or_default(),
                 token: apps.restored_token(tokens.remove(&appid)),

@@ -2,7 +2,6 @@
 //!
 //! This file knows which members an entry may have, and where each member was given. `setup` knows what they mean.
 
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -10,8 +9,10 @@ use toml::Value;
 use toml::de::DeValue;
 
 use super::closest::closest;
-use super::error::{ConfigError, Place};
+use super::error::ConfigError;
+use super::place::Place;
 use super::values;
+use super::why::Why;
 
 /// What an entry sets up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +109,7 @@ pub(super) fn from_tables(
     let no_list = || ConfigError::Value {
         place: place.clone(),
         key: kind.name().into(),
-        why: format!("takes a list of tables: write [[{}]]", kind.name()),
+        why: Why::NoTables(kind.name()),
     };
     let (Value::Array(values), DeValue::Array(spans)) = (value, spans) else { return Err(no_list()) };
     let mut entries = Vec::with_capacity(values.len());
@@ -198,12 +199,12 @@ impl Entry {
     }
 
     /// The error of a member, at the place of the member, or of the entry if the member was not given.
-    pub(crate) fn wrong(&self, key: &str, why: impl Display) -> ConfigError {
+    pub(crate) fn wrong(&self, key: &str, why: impl Into<Why>) -> ConfigError {
         let given = self.member(key).or_else(|| self.member(&format!("{key}{FILE}")));
         ConfigError::Value {
             place: given.map_or(&self.place, |member| &member.place).clone(),
             key: format!("{}: {}", self.label(), given.map_or(key, |member| &member.key)),
-            why: why.to_string(),
+            why: why.into(),
         }
     }
 
@@ -214,7 +215,7 @@ impl Entry {
     pub(crate) fn read<T>(
         &self,
         key: &str,
-        read: impl FnOnce(&Value) -> Result<T, String>,
+        read: impl FnOnce(&Value) -> Result<T, Why>,
     ) -> Result<Option<T>, ConfigError> {
         let Some(member) = self.member(key) else { return Ok(None) };
         read(&member.value).map(Some).map_err(|why| self.wrong(key, why))
@@ -241,9 +242,14 @@ impl Entry {
     /// # Errors
     /// When it is not.
     pub(crate) fn needed<T>(&self, key: &str, value: Option<T>) -> Result<T, ConfigError> {
-        let also =
-            if self.kind.secret().contains(&key) { format!(", or {key}{FILE}") } else { String::new() };
-        value.ok_or_else(|| self.wrong(key, format!("is missing: set {key}{also}")))
+        value.ok_or_else(|| {
+            let name = key.to_owned();
+            let is_secret = self.kind.secret().contains(&key);
+            self.wrong(
+                key,
+                if is_secret { Why::MissingSecret { key: name } } else { Why::Missing { key: name } },
+            )
+        })
     }
 
     /// A secret: given here, or in the file that `KEY_file` names. White space around it is left out.
@@ -255,18 +261,18 @@ impl Entry {
         let here = self.read(key, values::secret)?;
         let Some(path) = self.read(&in_file, values::path)? else { return Ok(here) };
         if here.is_some() {
-            return Err(self.wrong(key, format!("{key} and {in_file} are both set; which one is meant?")));
+            return Err(self.wrong(key, Why::BothSet { one: key.to_owned(), other: in_file }));
         }
         let text = read_secret(&path).map_err(|why| self.wrong(&in_file, why))?;
         Ok(Some(text))
     }
 }
 
-fn read_secret(path: &Path) -> Result<SecretString, String> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+fn read_secret(path: &Path) -> Result<SecretString, Why> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Why::Unreadable { path: path.to_owned(), why: error.to_string() })?;
     match text.trim() {
-        "" => Err(format!("the file {} is empty", path.display())),
+        "" => Err(Why::EmptyFile(path.to_owned())),
         text => Ok(SecretString::from(text)),
     }
 }

@@ -1,33 +1,10 @@
 //! The errors of the configuration. Each error says how to correct it.
 
-use std::fmt;
 use std::path::PathBuf;
 
-/// Where a setting was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// In a file, on this line.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-    },
-    /// In this environment variable.
-    Variable(String),
-    /// By this command line flag.
-    Flag(String),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
-            Self::Variable(name) => write!(f, "environment variable {name}"),
-            Self::Flag(name) => write!(f, "flag {name}"),
-        }
-    }
-}
+use super::place::Place;
+use super::why::Why;
+use crate::vault::VaultError;
 
 /// Why the configuration cannot be used. The program ends with exit code 78.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,13 +43,13 @@ pub enum ConfigError {
         /// The setting.
         key: String,
         /// What the setting takes.
-        why: String,
+        why: Why,
     },
     /// `database` names something that is not a SQLite file.
     #[error("database: {why}")]
     Database {
         /// What the setting takes.
-        why: String,
+        why: Why,
     },
     /// Only one of `console_user_header` and `console_user_header_from` is set.
     #[error("console_user_header and console_user_header_from go together: set both or none")]
@@ -81,13 +58,13 @@ pub enum ConfigError {
     #[error("TLS: {why}")]
     Tls {
         /// What is wrong, and what to do.
-        why: String,
+        why: Why,
     },
     /// The master key cannot be used.
     #[error("the master key: {why}")]
     MasterKey {
         /// What is wrong, and what to do.
-        why: String,
+        why: Why,
     },
     /// The database holds secrets, and the master key that encrypted them is missing. The gateway makes no new key: a new
     /// key could not decrypt the secrets, and would be in the place of the right key.
@@ -109,7 +86,7 @@ pub enum ConfigError {
         /// The first app whose secret cannot be decrypted.
         appid: String,
         /// The vault's error.
-        why: String,
+        why: VaultError,
     },
 }
 

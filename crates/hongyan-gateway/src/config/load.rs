@@ -7,10 +7,12 @@ use url::Url;
 
 use super::closest::closest;
 use super::entries::{self, Entry, EntryKind, Given};
-use super::error::{ConfigError, Place};
+use super::error::ConfigError;
 use super::injected::is_injected;
+use super::place::Place;
 use super::row::{Kind, Setting};
 use super::settings::{Settings, TABLE};
+use super::why::Why;
 
 /// The prefix of all environment variables.
 const PREFIX: &str = "HONGYAN_";
@@ -53,13 +55,15 @@ pub fn load(
             settings.file_with_secrets = Some(path.clone());
         }
     }
+    let both_set = |one: &str| {
+        let why = Why::BothSet { one: one.to_owned(), other: format!("{one}_file") };
+        Err(ConfigError::MasterKey { why })
+    };
     if settings.master_key.is_some() && settings.master_key_file.is_some() {
-        let why = "master_key and master_key_file are both set; which one is meant?";
-        return Err(ConfigError::MasterKey { why: why.into() });
+        return both_set("master_key");
     }
     if settings.master_key_previous.is_some() && settings.master_key_previous_file.is_some() {
-        let why = "master_key_previous and master_key_previous_file are both set; which one is meant?";
-        return Err(ConfigError::MasterKey { why: why.into() });
+        return both_set("master_key_previous");
     }
     if settings.console_user_header.is_some() != settings.console_user_header_from.is_some() {
         return Err(ConfigError::UserHeader);
@@ -75,9 +79,7 @@ pub(crate) fn entries_of(path: &Path) -> Result<Vec<Entry>, ConfigError> {
     let (given, entries) = from_file(path)?;
     let Some(Given { key, place, .. }) = given.into_iter().next() else { return Ok(entries) };
     if named(&key).is_some() {
-        let why =
-            "is a setting of hongyan.toml; this file takes only the tables [[app]], [[webhook]] and [[key]]";
-        return Err(ConfigError::Value { place, key, why: why.into() });
+        return Err(ConfigError::Value { place, key, why: Why::SettingInSetup });
     }
     let meant = closest(&key, EntryKind::ALL.map(EntryKind::name));
     Err(ConfigError::Unknown { place, suggestion: meant.map(str::to_owned), key })

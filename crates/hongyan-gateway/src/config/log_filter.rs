@@ -4,6 +4,7 @@
 //! instead of `warn` nothing is logged.
 
 use super::closest::closest;
+use super::why::Why;
 
 /// The names of the levels. A level may also be a number, 0 (off) to 5 (trace).
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -36,7 +37,7 @@ const MODULES: [&str; 20] = [
 ///
 /// # Errors
 /// When a word is neither a level nor a module that logs. The error suggests a similar word.
-pub fn check_log_filter(filter: &str) -> Result<(), String> {
+pub fn check_log_filter(filter: &str) -> Result<(), Why> {
     let directives = directives(filter);
     if directives.iter().all(|directive| directive.is_empty()) {
         return Err(takes(filter, None));
@@ -44,7 +45,7 @@ pub fn check_log_filter(filter: &str) -> Result<(), String> {
     directives.into_iter().filter(|directive| !directive.is_empty()).try_for_each(check)
 }
 
-fn check(directive: &str) -> Result<(), String> {
+fn check(directive: &str) -> Result<(), Why> {
     // A part in brackets names spans, not a module.
     let end_of_module = directive.find(['[', '=']).unwrap_or(directive.len());
     let (module, rest) = directive.split_at(end_of_module);
@@ -68,9 +69,9 @@ fn check(directive: &str) -> Result<(), String> {
     // Other libraries are not in the list. Their modules are accepted, unless the name resembles a known module.
     let crate_name = module.split("::").next().unwrap_or_default();
     match closest(crate_name, MODULES) {
-        Some(meant) => Err(format!("{module:?} is not a module that logs; did you mean {meant}?")),
+        Some(suggestion) => Err(Why::MisspeltModule { module: module.to_owned(), suggestion }),
         None if crate_name.starts_with("hongyan") => {
-            Err(format!("{module:?} is not a module that logs; ours are {}", ours().join(", ")))
+            Err(Why::NoModule { module: module.to_owned(), ours: ours() })
         }
         None => Ok(()),
     }
@@ -80,11 +81,8 @@ fn ours() -> Vec<&'static str> {
     MODULES.into_iter().filter(|module| module.starts_with("hongyan")).collect()
 }
 
-fn takes(word: &str, meant: Option<&str>) -> String {
-    let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
-    format!(
-        "takes error, warn, info, debug or trace, also per module (info,hongyan_gateway=debug), not {word:?}{meant}"
-    )
+fn takes(word: &str, suggestion: Option<&'static str>) -> Why {
+    Why::NoLogFilter { word: word.to_owned(), suggestion }
 }
 
 fn is_level(word: &str) -> bool {
@@ -163,7 +161,7 @@ mod tests {
             ("6", "not \"6\""),
             (" , ", "takes error"),
         ] {
-            let error = check_log_filter(filter).unwrap_err();
+            let error = check_log_filter(filter).unwrap_err().to_string();
             assert!(error.contains(meant), "{filter}: {error}");
         }
     }

@@ -2,6 +2,8 @@
 
 use toml::Value;
 
+use super::why::Why;
+
 /// The default of a setting, and whether the setting is secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -24,7 +26,7 @@ pub(super) struct Setting<S> {
     /// What the example file says after `key = `: the default, or an example.
     pub(super) example: fn() -> Value,
     /// Reads a value into its field. The error says what the setting takes.
-    pub(super) set: fn(&mut S, &Value) -> Result<(), String>,
+    pub(super) set: fn(&mut S, &Value) -> Result<(), Why>,
 }
 
 /// Makes the struct `Settings` and the list `TABLE` from rows:

@@ -13,6 +13,7 @@ use toml::Value;
 use url::Url;
 
 use super::log_filter::check_log_filter;
+use super::why::Why;
 
 /// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +37,14 @@ impl LogFormat {
     }
 }
 
-/// A value, or a text that says what the setting takes.
-type Taken<T> = Result<T, String>;
+/// A value, or what the setting takes.
+type Taken<T> = Result<T, Why>;
 
 pub(super) fn text(value: &Value) -> Taken<&str> {
     match value.as_str() {
-        Some("") => Err("must not be empty".into()),
+        Some("") => Err(Why::Empty),
         Some(text) => Ok(text),
-        None => Err(format!("takes text in quotes, not {}", indefinite(value.type_str()))),
+        None => Err(Why::NoText { found: value.type_str() }),
     }
 }
 
@@ -56,16 +57,14 @@ pub(super) fn secret(value: &Value) -> Taken<SecretString> {
 }
 
 pub(super) fn address(value: &Value) -> Taken<SocketAddr> {
-    text(value)?
-        .parse()
-        .map_err(|_| "takes an IP address and a port, like \"127.0.0.1:8780\" or \"[::1]:8780\"".into())
+    text(value)?.parse().map_err(|_| Why::NoAddress)
 }
 
 pub(super) fn url(value: &Value) -> Taken<Url> {
-    let url = text(value)?.parse::<Url>().map_err(|error| format!("takes a URL: {error}"))?;
+    let url = text(value)?.parse::<Url>().map_err(Why::NoUrl)?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
-        _ => Err("takes an http:// or https:// URL".into()),
+        _ => Err(Why::NoHttpUrl),
     }
 }
 
@@ -79,11 +78,9 @@ pub(super) fn database(value: &Value) -> Taken<String> {
 pub(super) fn sqlite_path(database: &str) -> Taken<&Path> {
     match database.split_once(':') {
         Some(("sqlite", path)) if !path.is_empty() => Ok(Path::new(path)),
-        Some(("postgres" | "postgresql", _)) => {
-            Err("this version keeps its data in SQLite only; use sqlite:PATH".into())
-        }
+        Some(("postgres" | "postgresql", _)) => Err(Why::OtherDatabase),
         // The error does not repeat the text, which may hold a password.
-        _ => Err("takes sqlite:PATH".into()),
+        _ => Err(Why::NoDatabase),
     }
 }
 
@@ -91,7 +88,7 @@ pub(super) fn node_name(value: &Value) -> Taken<String> {
     let name = text(value)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-        return Err("takes 1 to 64 letters, digits, - _ and dots".into());
+        return Err(Why::NoNodeName);
     }
     Ok(name.to_owned())
 }
@@ -107,7 +104,7 @@ pub(super) fn log_format(value: &Value) -> Taken<LogFormat> {
     [LogFormat::Auto, LogFormat::Text, LogFormat::Json]
         .into_iter()
         .find(|format| format.name() == name)
-        .ok_or_else(|| "takes auto, text or json".into())
+        .ok_or(Why::NoLogFormat)
 }
 
 /// The value of a setting that may be unset.
@@ -122,11 +119,10 @@ pub(super) fn each<T>(read: impl Fn(&str) -> Taken<T>) -> impl Fn(&Value) -> Tak
 
 /// A list in the file; in the environment, text with commas.
 pub(super) fn list(value: &Value) -> Taken<Vec<&str>> {
-    let wrong = || "takes a list of texts, like [\"one\", \"two\"]".to_owned();
     match value {
-        Value::Array(values) => values.iter().map(|value| value.as_str().ok_or_else(wrong)).collect(),
+        Value::Array(values) => values.iter().map(|value| value.as_str().ok_or(Why::NoList)).collect(),
         Value::String(text) => Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()),
-        _ => Err(wrong()),
+        _ => Err(Why::NoList),
     }
 }
 
@@ -134,21 +130,21 @@ pub(super) fn list(value: &Value) -> Taken<Vec<&str>> {
 pub(super) fn host(name: &str) -> Taken<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if name.is_empty() || name.len() > 253 || !name.bytes().all(plain) {
-        return Err(format!("takes host names without a port, not {name:?}"));
+        return Err(Why::NoHost(name.to_owned()));
     }
     Ok(name.trim_end_matches('.').to_ascii_lowercase())
 }
 
 /// The name of a header.
 pub(super) fn header_name(value: &Value) -> Taken<HeaderName> {
-    text(value)?.parse().map_err(|_| "takes the name of a header, like X-Forwarded-User".into())
+    text(value)?.parse().map_err(|_| Why::NoHeader)
 }
 
 /// A network. A single address counts as a network.
 pub(super) fn network(text: &str) -> Taken<IpNet> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| format!("takes IP addresses or networks like 10.0.0.0/8, not {text:?}"))
+        .map_err(|_| Why::NoNetwork(text.to_owned()))
 }
 
 /// A number in this range. The range must fit into the type.
@@ -162,7 +158,7 @@ pub(super) fn number<N: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&Va
         number
             .filter(|number| range.contains(number))
             .and_then(|number| N::try_from(number).ok())
-            .ok_or_else(|| format!("takes a whole number from {} to {}", range.start(), range.end()))
+            .ok_or(Why::NoNumber { from: *range.start(), to: *range.end() })
     }
 }
 
@@ -171,7 +167,7 @@ pub(super) fn zero_or(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Taken<u6
     let read = number(0..=*range.end());
     move |value| match read(value)? {
         number if number == 0 || range.contains(&number) => Ok(number),
-        _ => Err(format!("takes 0, or at least {}", range.start())),
+        _ => Err(Why::TooSmall(*range.start())),
     }
 }
 
@@ -183,19 +179,14 @@ pub(super) fn ratio(value: &Value) -> Taken<f64> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
-    number.filter(|number| (0.0..=1.0).contains(number)).ok_or_else(|| "takes a number from 0 to 1".into())
+    number.filter(|number| (0.0..=1.0).contains(number)).ok_or(Why::NoRatio)
 }
 
 /// True or false; text in the environment.
 pub(crate) fn flag(value: &Value) -> Taken<bool> {
     match value {
         Value::Boolean(flag) => Ok(*flag),
-        Value::String(text) => text.trim().parse().map_err(|_| "takes true or false".into()),
-        _ => Err("takes true or false".into()),
+        Value::String(text) => text.trim().parse().map_err(|_| Why::NoFlag),
+        _ => Err(Why::NoFlag),
     }
-}
-
-fn indefinite(type_name: &str) -> String {
-    let article = if type_name.starts_with(['a', 'i']) { "an" } else { "a" };
-    format!("{article} {type_name}")
 }

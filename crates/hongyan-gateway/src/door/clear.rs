@@ -1,10 +1,41 @@
 //! Warnings at the start about data that is sent or stored unencrypted.
 
-use std::net::IpAddr;
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use crate::config::Settings;
 use crate::vault::{is_readable_by_group_or_others, is_readable_by_others};
+
+/// What others on the network, or on this machine, could read. The English is `Display`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// Requests to WeChat, at this host, are not encrypted.
+    #[error(
+        "wechat_base_url is http and leads to {host}: AppSecrets, access tokens and messages are sent unencrypted; use https"
+    )]
+    Wechat {
+        /// The host.
+        host: String,
+    },
+    /// Other machines reach the gateway without TLS.
+    #[error(
+        "listen is {0}, which other machines can reach, without TLS: API keys and secrets are sent unencrypted; put a TLS proxy \
+         on this machine and listen on 127.0.0.1, or set tls_listen"
+    )]
+    Listen(SocketAddr),
+    /// Other machines reach the metrics.
+    #[error("admin_listen is {0}, which other machines can reach: metrics and health need no key")]
+    AdminListen(SocketAddr),
+    /// Other users may read the TLS key.
+    #[error("the file of the TLS key, {}, can be read by other users of this machine: chmod o-rwx it", .0.display())]
+    TlsKey(PathBuf),
+    /// Users who do not own a configuration file with a secret may read it.
+    #[error(
+        "the configuration file {} holds a secret and can be read by users who do not own it: chmod 600 {}",
+        .0.display(), .0.display()
+    )]
+    ConfigurationFile(PathBuf),
+}
 
 /// Logs every warning.
 pub fn warn(settings: &Settings) {
@@ -14,45 +45,29 @@ pub fn warn(settings: &Settings) {
 }
 
 /// The warnings: what others on the network, or on this machine, could read.
-pub fn warnings(settings: &Settings) -> Vec<String> {
+pub fn warnings(settings: &Settings) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let Settings { wechat_base_url, listen, tls_listen, admin_listen, .. } = settings;
-    if wechat_base_url.scheme() == "http" && !is_this_machine(wechat_base_url.host_str().unwrap_or_default())
-    {
-        warnings.push(format!(
-            "wechat_base_url is http and leads to {}: AppSecrets, access tokens and messages are sent unencrypted; use https",
-            wechat_base_url.host_str().unwrap_or_default()
-        ));
+    let host = wechat_base_url.host_str().unwrap_or_default();
+    if wechat_base_url.scheme() == "http" && !is_this_machine(host) {
+        warnings.push(Warning::Wechat { host: host.to_owned() });
     }
     if !listen.ip().is_loopback() && tls_listen.is_none() {
-        warnings.push(format!(
-            "listen is {listen}, which other machines can reach, without TLS: API keys and secrets are sent unencrypted; put \
-             a TLS proxy on this machine and listen on 127.0.0.1, or set tls_listen"
-        ));
+        warnings.push(Warning::Listen(*listen));
     }
     if let Some(admin) = admin_listen.filter(|address| !address.ip().is_loopback()) {
-        warnings.push(format!(
-            "admin_listen is {admin}, which other machines can reach: metrics and health need no key"
-        ));
+        warnings.push(Warning::AdminListen(admin));
     }
     if let Some(key) = settings.tls_key.as_deref().filter(|key| is_readable_by_others(key)) {
-        warnings.push(format!(
-            "the file of the TLS key, {}, can be read by other users of this machine: chmod o-rwx it",
-            key.display()
-        ));
+        warnings.push(Warning::TlsKey(key.to_owned()));
     }
     warnings.extend(settings.file_with_secrets.as_deref().and_then(open_to_others));
     warnings
 }
 
 /// The warning about a configuration file that holds a secret, if users who do not own the file may read it.
-pub(crate) fn open_to_others(file: &Path) -> Option<String> {
-    is_readable_by_group_or_others(file).then(|| {
-        format!(
-            "the configuration file {0} holds a secret and can be read by users who do not own it: chmod 600 {0}",
-            file.display()
-        )
-    })
+pub(crate) fn open_to_others(file: &Path) -> Option<Warning> {
+    is_readable_by_group_or_others(file).then(|| Warning::ConfigurationFile(file.to_owned()))
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -68,7 +83,7 @@ mod tests {
     fn with(adjust: impl FnOnce(&mut Settings)) -> Vec<String> {
         let mut settings = Settings::default();
         adjust(&mut settings);
-        warnings(&settings)
+        warnings(&settings).iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -15,6 +15,7 @@ use hongyan_wechat::AppId;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::config::{Invalid, Why};
 use crate::problem::Problem;
 use crate::secret_cache::{Revocations, SecretCache};
 use crate::vault::{random_token, sha256};
@@ -87,17 +88,10 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A text that is not a scope.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "there is no scope {0:?}; the scopes are messages, permits, apps, webhooks, audit, facade, access_token, keys, people and all"
-)]
-pub struct UnknownScope(String);
-
 impl FromStr for Scope {
-    type Err = UnknownScope;
-    fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        Self::from_name(text).ok_or_else(|| UnknownScope(text.to_owned()))
+    type Err = Why;
+    fn from_str(text: &str) -> Result<Self, Why> {
+        Self::from_name(text).ok_or_else(|| Why::NoScope(text.to_owned()))
     }
 }
 
@@ -136,11 +130,10 @@ const MAX_NAME_CHARS: usize = 64;
 ///
 /// # Errors
 /// When the name is empty or too long.
-pub(crate) fn checked_name(name: &str) -> Result<String, Problem> {
+pub(crate) fn checked_name(name: &str) -> Result<String, Invalid> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        let detail = format!("1 to {MAX_NAME_CHARS} characters, no control characters");
-        return Err(Problem::invalid("name", detail));
+        return Err(Invalid::new("name", Why::NoKeyName { most: MAX_NAME_CHARS }));
     }
     Ok(name.to_owned())
 }

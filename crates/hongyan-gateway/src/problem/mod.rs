@@ -12,6 +12,7 @@ use hongyan_wechat::{AppId, Errcode, TemplateId};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
+use crate::config::Invalid;
 use crate::door::WrongCredential;
 
 mod codes;
@@ -60,6 +61,12 @@ pub struct Details {
     pub retry_after_seconds: Option<u64>,
     /// Members beside these.
     pub extra: Map<String, Value>,
+}
+
+impl From<Invalid> for Problem {
+    fn from(Invalid { field, why }: Invalid) -> Self {
+        Self::invalid(field, why.to_string())
+    }
 }
 
 impl Deref for Problem {

@@ -10,6 +10,7 @@ use hongyan_wechat::AppId;
 
 use super::declared::Setup;
 use super::plan::{Plan, Present, Step};
+use super::words::StepName;
 use crate::apps::Apps;
 use crate::audit::{self, Fields};
 use crate::error::GatewayError;
@@ -68,7 +69,7 @@ impl Applier {
             let Plan { steps, remarks } = setup.plan(&present, Some(&self.vault), self.clock.now())?;
             let mut was_overtaken = false;
             for step in steps {
-                let words = step.to_string();
+                let name = step.name();
                 let appid = match &step {
                     Step::AddApp(new) => Some(new.appid.clone()),
                     Step::ChangeApp(appid, change, _) => change.secret.is_some().then(|| appid.clone()),
@@ -76,11 +77,11 @@ impl Applier {
                 };
                 match self.carry_out(step).await {
                     Ok(()) => {
-                        tracing::info!(step = words, "set up from the configuration");
+                        tracing::info!(step = %name, "set up from the configuration");
                         unread.extend(appid);
                     }
                     Err(Undone::Overtaken) => was_overtaken = true,
-                    Err(Undone::Failed(why)) => return Err(GatewayError::Setup { step: words, why }),
+                    Err(Undone::Failed(why)) => return Err(GatewayError::Setup { step: name, why }),
                 }
             }
             if !was_overtaken {
@@ -91,7 +92,7 @@ impl Applier {
             }
         }
         let why = "other nodes change the same entries again and again".to_owned();
-        Err(GatewayError::Setup { step: "compare the database with the configuration".into(), why })
+        Err(GatewayError::Setup { step: StepName::Compare, why })
     }
 
     /// Carries out one step, with its line in the audit trail.

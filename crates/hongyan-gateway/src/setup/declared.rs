@@ -32,10 +32,15 @@ impl Setup {
         self.apps.is_empty() && self.webhooks.is_empty() && self.keys.is_empty()
     }
 
+    /// The numbers of apps, webhooks and keys.
+    pub const fn counts(&self) -> [usize; 3] {
+        [self.apps.len(), self.webhooks.len(), self.keys.len()]
+    }
+
     /// The numbers of apps, webhooks and keys, in words.
     pub fn in_words(&self) -> String {
         let count = |many: usize, what: &str| format!("{many} {what}{}", if many == 1 { "" } else { "s" });
-        let (apps, webhooks, keys) = (self.apps.len(), self.webhooks.len(), self.keys.len());
+        let [apps, webhooks, keys] = self.counts();
         format!("{}, {}, {}", count(apps, "app"), count(webhooks, "webhook"), count(keys, "API key"))
     }
 }

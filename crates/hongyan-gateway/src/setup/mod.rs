@@ -5,6 +5,7 @@
 //! | `declared.rs` | [`Setup`]: what the configuration names |
 //! | `read.rs` | reads the entries of the configuration, and the files with their secrets |
 //! | `plan.rs` | compares the set-up with the database: what is to be done, and what stays although nobody names it |
+//! | `words.rs` | what is to be done and what stays, for people |
 //! | `apply.rs` | carries a plan out |
 //!
 //! A start reads the whole set-up before it opens the database, and makes the whole plan before its first step. So a wrong
@@ -15,7 +16,9 @@ mod apply;
 mod declared;
 mod plan;
 mod read;
+mod words;
 
 pub(crate) use apply::Applier;
 pub use declared::Setup;
 pub use plan::{Plan, Present, Step};
+pub use words::{Remark, StepName};

@@ -1,7 +1,5 @@
 //! Compares the set-up with the database.
 
-use std::fmt;
-
 use hongyan_clock::UnixMillis;
 use hongyan_ledger::WebhookId;
 use hongyan_ledger::webhook::Filter;
@@ -13,8 +11,9 @@ use hongyan_wechat::AppId;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::declared::{DeclaredApp, DeclaredKey, DeclaredWebhook, Setup, is_of_setup};
+use super::words::{Remark, StepName};
 use crate::apps::{AppChange, CallbackChange, NewApp};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Why};
 use crate::keys::NewKey;
 use crate::vault::{Purpose, Vault, sha256};
 
@@ -50,7 +49,7 @@ pub struct Plan {
     /// The changes.
     pub steps: Vec<Step>,
     /// What stays as it is although the set-up does not name it, or says otherwise.
-    pub remarks: Vec<String>,
+    pub remarks: Vec<Remark>,
 }
 
 /// One change.
@@ -68,16 +67,17 @@ pub enum Step {
     AddKey(NewKey, [u8; 32]),
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Step {
+    /// The step for people.
+    pub fn name(&self) -> StepName {
         match self {
-            Self::AddApp(new) => write!(f, "register the app {}", new.appid),
-            Self::ChangeApp(appid, _, what) => write!(f, "change {} of the app {appid}", what.join(", ")),
-            Self::AddWebhook(name, record) => write!(f, "set up the webhook {name} ({})", record.id),
+            Self::AddApp(new) => StepName::AddApp(new.appid.clone()),
+            Self::ChangeApp(appid, _, what) => StepName::ChangeApp(appid.clone(), what.clone()),
+            Self::AddWebhook(name, record) => StepName::AddWebhook(name.clone(), record.id),
             Self::ChangeWebhook(name, id, _, what) => {
-                write!(f, "change {} of the webhook {name} ({id})", what.join(", "))
+                StepName::ChangeWebhook(name.clone(), *id, what.clone())
             }
-            Self::AddKey(new, _) => write!(f, "make the API key {}", new.name),
+            Self::AddKey(new, _) => StepName::AddKey(new.name.clone()),
         }
     }
 }
@@ -115,8 +115,7 @@ impl Setup {
         let added = plan.steps.iter().filter(|step| matches!(step, Step::AddWebhook(..))).count();
         if let Some(declared) = self.webhooks.last().filter(|_| present.webhooks.len() + added > MAX_WEBHOOKS)
         {
-            let why = format!("there would be more than {MAX_WEBHOOKS} webhooks");
-            return Err(declared.entry.wrong("name", why));
+            return Err(declared.entry.wrong("name", Why::TooManyWebhooks(MAX_WEBHOOKS)));
         }
         for declared in &self.keys {
             match present.keys.iter().find(|record| record.hash == declared.hash) {
@@ -265,7 +264,7 @@ impl Plan {
 
     fn add_key(&mut self, declared: &DeclaredKey, now: UnixMillis) -> Result<(), ConfigError> {
         if declared.expires_at.is_some_and(|end| end <= now) {
-            return Err(declared.entry.wrong("expires_at", "has passed already"));
+            return Err(declared.entry.wrong("expires_at", Why::HasPassed));
         }
         let new = NewKey {
             name: declared.name.clone(),
@@ -293,22 +292,13 @@ impl Plan {
             ("expires_at", declared.expires_at != record.expires_at),
         ];
         if let Some((key, _)) = differs.iter().find(|(_, differs)| *differs) {
-            let why = format!(
-                "differs from the stored key {}, and a key does not change: give the entry a new secret, and revoke the \
-                 stored key when nobody uses it",
-                record.id
-            );
-            return Err(declared.entry.wrong(key, why));
+            return Err(declared.entry.wrong(key, Why::OtherThanStored(record.id)));
         }
-        let (name, id) = (&declared.name, record.id);
+        let (name, id) = (declared.name.clone(), record.id);
         if record.revoked_at.is_some() {
-            self.remarks.push(format!(
-                "the API key {name} ({id}) was revoked and stays revoked: remove its entry, or give the entry a new secret"
-            ));
+            self.remarks.push(Remark::KeyIsRevoked { name, id });
         } else if !record.is_good(now) {
-            self.remarks.push(format!(
-                "the API key {name} ({id}) has expired: remove its entry, or give the entry a new secret"
-            ));
+            self.remarks.push(Remark::KeyHasExpired { name, id });
         }
         Ok(())
     }
@@ -316,35 +306,25 @@ impl Plan {
     /// Says what the set-up does not name. Apps are reported only beside a set-up: an operator who uses no set-up named no app.
     /// Keys and webhooks are reported if the set-up made them.
     fn remark_on_others(&mut self, setup: &Setup, present: &Present, now: UnixMillis) {
-        const STAYS: &str = "the configuration does not name it. It stays as it is";
         let apps = present.apps.iter().map(|record| &record.appid);
         let apps =
             apps.filter(|&appid| !setup.is_empty() && setup.apps.iter().all(|app| app.appid != *appid));
-        self.remarks.extend(apps.map(|appid| {
-            format!("the app {appid} is registered, and {STAYS}; remove it with: hongyan app remove {appid}")
-        }));
+        self.remarks.extend(apps.cloned().map(Remark::AppStays));
         let webhooks = present.webhooks.iter().filter(|record| is_of_setup(record.id));
         let webhooks = webhooks.filter(|record| setup.webhooks.iter().all(|webhook| webhook.id != record.id));
-        self.remarks.extend(webhooks.map(|record| {
-            let WebhookRecord { id, description, .. } = record;
-            format!(
-                "the webhook {id} ({description}) was set up by the configuration, and {STAYS}; remove it with DELETE \
-                 /v1/webhooks/{id}"
-            )
-        }));
+        self.remarks.extend(
+            webhooks.map(|record| Remark::WebhookStays {
+                id: record.id,
+                description: record.description.clone(),
+            }),
+        );
         let is_made = |record: &&KeyRecord| {
             record.created_by.as_ref().is_some_and(|by| by.kind == ActorKind::Configuration)
                 && record.is_good(now)
         };
         let keys = present.keys.iter().filter(is_made);
         let keys = keys.filter(|record| setup.keys.iter().all(|key| key.hash != record.hash));
-        self.remarks.extend(keys.map(|record| {
-            let KeyRecord { id, name, .. } = record;
-            format!(
-                "the API key {id} ({name}) was made by the configuration, and {STAYS} and works; revoke it with: hongyan \
-                 key revoke {id}"
-            )
-        }));
+        self.remarks.extend(keys.map(|record| Remark::KeyStays { name: record.name.clone(), id: record.id }));
     }
 }
 

@@ -14,10 +14,9 @@ use crate::api::guard::looks_like_credential;
 use crate::api::webhooks::request;
 use crate::apps::checks::checked;
 use crate::apps::{AppChange, CallbackChange};
-use crate::config::{ConfigError, Entry, EntryKind, Settings, entries_of};
-use crate::door::clear::open_to_others;
+use crate::config::{ConfigError, Entry, EntryKind, Invalid, Settings, Why, entries_of};
+use crate::door::clear::{Warning, open_to_others};
 use crate::keys::{KEY_PREFIX, Scope, checked_name};
-use crate::problem::Problem;
 use crate::vault::{check_token, sha256};
 use crate::webhooks::{AddressRules, check_secret};
 
@@ -49,7 +48,7 @@ impl Setup {
     }
 
     /// The warning if other users of this machine may read a file that holds a secret.
-    pub fn warning(&self) -> Option<String> {
+    pub fn warning(&self) -> Option<Warning> {
         self.file_with_secrets.as_deref().and_then(open_to_others)
     }
 }
@@ -61,7 +60,7 @@ fn only_once<'a, T: Hash + Eq + 'a>(
     let mut seen: HashMap<T, &Entry> = HashMap::new();
     for (entry, key, value) in entries {
         if let Some(first) = seen.get(&value) {
-            return Err(entry.wrong(key, format!("is the same as in the entry of {}", first.place())));
+            return Err(entry.wrong(key, Why::SameAs(first.place().clone())));
         }
         seen.insert(value, entry);
     }
@@ -70,19 +69,18 @@ fn only_once<'a, T: Hash + Eq + 'a>(
 
 /// The error of a member that the checks of the API refuse: `callback.token` is the member `callback_token`, and `types[0]` is
 /// in the member `types`.
-fn refused<'a>(entry: &'a Entry, key: &'a str) -> impl Fn(Problem) -> ConfigError + 'a {
-    move |problem| {
-        let field = problem.field.as_deref().unwrap_or(key).replace('.', "_");
-        entry.wrong(field.split('[').next().unwrap_or(key), &problem.detail)
+fn refused(entry: &Entry) -> impl Fn(Invalid) -> ConfigError + '_ {
+    move |Invalid { field, why }| {
+        let key = field.replace('.', "_");
+        entry.wrong(key.split('[').next().unwrap_or_default(), why)
     }
 }
 
 fn app(entry: Entry) -> Result<DeclaredApp, ConfigError> {
     let appid = entry.needed("appid", entry.text("appid")?)?;
-    let appid: AppId = appid.parse().map_err(|error| entry.wrong("appid", error))?;
+    let appid = appid.parse::<AppId>().map_err(|error| entry.wrong("appid", error))?;
     if looks_like_credential(appid.as_str()) {
-        let why = "begins as a key, secret, token or session of this gateway does";
-        return Err(entry.wrong("appid", why));
+        return Err(entry.wrong("appid", Why::LikeCredential));
     }
     let secret = entry.needed("secret", entry.secret("secret")?)?;
     let (token, aes_key) = (entry.secret("callback_token")?, entry.secret("callback_encoding_aes_key")?);
@@ -109,42 +107,36 @@ fn app(entry: Entry) -> Result<DeclaredApp, ConfigError> {
         gateway_secret: entry.secret("gateway_secret")?,
         rotate_gateway_secret: false,
     };
-    let mut change = checked(change).map_err(refused(&entry, "appid"))?;
+    let mut change = checked(change).map_err(refused(&entry))?;
     let secret = change.secret.take();
     let secret = entry.needed("secret", secret)?;
     Ok(DeclaredApp { entry, appid, secret, change })
 }
 
 /// A whole number; a variable has it as text.
-fn whole(value: &Value) -> Result<u32, String> {
+fn whole(value: &Value) -> Result<u32, Why> {
     let number = match value {
         Value::Integer(number) => u32::try_from(*number).ok(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    number.ok_or_else(|| "takes a whole number, 0 or more".to_owned())
+    number.ok_or(Why::NoWholeNumber)
 }
 
 /// One of these words.
-fn word<T: Copy>(value: &Value, words: &[(&str, T)]) -> Result<T, String> {
+fn word<T: Copy>(value: &Value, words: &[(&'static str, T)]) -> Result<T, Why> {
     let found = words.iter().find(|(name, _)| value.as_str() == Some(name));
-    found.map(|&(_, meant)| meant).ok_or_else(|| {
-        let names: Vec<_> = words.iter().map(|&(name, _)| name).collect();
-        format!("takes {}", names.join(" or "))
-    })
+    found.map(|&(_, meant)| meant).ok_or_else(|| Why::NoneOf(words.iter().map(|&(name, _)| name).collect()))
 }
 
 fn webhook(entry: Entry, rules: AddressRules) -> Result<DeclaredWebhook, ConfigError> {
     let name = entry.needed("name", entry.text("name")?)?;
-    let name = checked_name(&name).map_err(refused(&entry, "name"))?;
+    let name = checked_name(&name).map_err(refused(&entry))?;
     let url = entry.needed("url", entry.text("url")?)?;
     let url = rules.check(&url).map_err(|why| entry.wrong("url", why))?;
     let description = entry.read("description", |value| match value.as_str() {
         Some(text) if request::is_description(text) => Ok(text.to_owned()),
-        _ => Err(format!(
-            "takes a text of at most {} characters without control characters",
-            request::MAX_DESCRIPTION_CHARS
-        )),
+        _ => Err(Why::NoDescription { most: request::MAX_DESCRIPTION_CHARS }),
     })?;
     let types = entry.list("types")?.map(|names| request::types(&names)).transpose();
     let apps = entry.list("apps")?.map(|appids| request::apps(&appids)).transpose();
@@ -154,8 +146,8 @@ fn webhook(entry: Entry, rules: AddressRules) -> Result<DeclaredWebhook, ConfigE
         id: webhook_id(&name),
         url: url.into(),
         description,
-        types: types.map_err(refused(&entry, "types"))?,
-        apps: apps.map_err(refused(&entry, "apps"))?,
+        types: types.map_err(refused(&entry))?,
+        apps: apps.map_err(refused(&entry))?,
         secret,
         name,
         entry,
@@ -164,20 +156,20 @@ fn webhook(entry: Entry, rules: AddressRules) -> Result<DeclaredWebhook, ConfigE
 
 fn key(entry: Entry) -> Result<DeclaredKey, ConfigError> {
     let name = entry.needed("name", entry.text("name")?)?;
-    let name = checked_name(&name).map_err(refused(&entry, "name"))?;
+    let name = checked_name(&name).map_err(refused(&entry))?;
     let mut scopes: Vec<Scope> = Vec::new();
     for scope in entry.needed("scopes", entry.list("scopes")?)? {
-        let scope = scope.parse().map_err(|error| entry.wrong("scopes", error))?;
+        let scope = scope.parse().map_err(|why: Why| entry.wrong("scopes", why))?;
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }
     }
     if scopes.is_empty() {
-        return Err(entry.wrong("scopes", "takes at least one scope"));
+        return Err(entry.wrong("scopes", Why::NoScopes));
     }
     let apps = entry.list("apps")?.map(|appids| request::apps(&appids)).transpose();
-    let apps = match apps.map_err(refused(&entry, "apps"))? {
-        Some(None) => return Err(entry.wrong("apps", "takes at least one app; leave it out for all apps")),
+    let apps = match apps.map_err(refused(&entry))? {
+        Some(None) => return Err(entry.wrong("apps", Why::NoApps)),
         apps => apps.flatten(),
     };
     let expires_at = entry.read("expires_at", |value| {
@@ -185,8 +177,7 @@ fn key(entry: Entry) -> Result<DeclaredKey, ConfigError> {
             Value::Datetime(moment) => moment.to_string(),
             value => value.as_str().unwrap_or_default().to_owned(),
         };
-        UnixMillis::parse_rfc3339(&text)
-            .map_err(|_| "takes a time with its zone, like 2030-01-01T00:00:00Z".into())
+        UnixMillis::parse_rfc3339(&text).map_err(|_| Why::NoTime)
     })?;
     let secret = entry.needed("secret", entry.secret("secret")?)?;
     check_token(KEY_PREFIX, secret.expose_secret()).map_err(|why| entry.wrong("secret", why))?;

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
+use crate::config::Why;
+
 /// A random token: the prefix and 32 random bytes in base64url.
 pub fn random_token(prefix: &str) -> SecretString {
     SecretString::from(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>())))
@@ -20,19 +22,16 @@ const DIFFERENT_BYTES: usize = 20;
 ///
 /// # Errors
 /// What the text must be. The error does not repeat the text.
-pub fn check_token(prefix: &str, text: &str) -> Result<(), String> {
+pub fn check_token(prefix: &str, text: &str) -> Result<(), Why> {
     let rest = text.strip_prefix(prefix).unwrap_or_default();
     let bytes: Option<[u8; 32]> = URL_SAFE_NO_PAD.decode(rest).ok().and_then(|bytes| bytes.try_into().ok());
-    let make =
-        format!("make one with: echo \"{prefix}$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=')\"");
-    let bytes = bytes.ok_or_else(|| {
-        format!("must be {prefix} and 32 random bytes in base64url, which are 43 characters; {make}")
-    })?;
+    let command = format!("echo \"{prefix}$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=')\"");
+    let Some(bytes) = bytes else { return Err(Why::NoToken { prefix: prefix.to_owned(), command }) };
     // Words have one case. Of 10^8 random tokens one has fewer than two letters of a case.
     let has_two = |is: fn(&u8) -> bool| rest.bytes().filter(is).count() >= 2;
     let looks_random =
         looks_random(&bytes) && has_two(u8::is_ascii_uppercase) && has_two(u8::is_ascii_lowercase);
-    if looks_random { Ok(()) } else { Err(format!("is not random, so it could be guessed; {make}")) }
+    if looks_random { Ok(()) } else { Err(Why::NotRandom { command }) }
 }
 
 /// Whether so many bytes differ, and the steps between neighbours do too.
@@ -90,7 +89,7 @@ mod tests {
                 "not random",
             ),
         ] {
-            let refused = check_token("hyk_", &text).unwrap_err();
+            let refused = check_token("hyk_", &text).unwrap_err().to_string();
             assert!(refused.contains(words), "{text}: {refused}");
             assert!(text.is_empty() || !refused.contains(&text), "{refused}");
         }

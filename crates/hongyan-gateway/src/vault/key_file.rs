@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use secrecy::ExposeSecret;
 
 use super::bytes::random;
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Settings, Why};
 
 /// The file name of a generated key in the data directory.
 pub const KEY_FILE: &str = "master.key";
@@ -82,23 +82,14 @@ pub fn replace_key<E: From<ConfigError>>(
         || settings.master_key_previous.is_some()
         || settings.master_key_previous_file.is_some()
     {
-        return Err(wrong(
-            "the settings name the master key, so no new key is generated here: set master_key (or master_key_file) to a \
-             new key, and master_key_previous (or master_key_previous_file) to the current key",
-        )
-        .into());
+        return Err(ConfigError::MasterKey { why: Why::KeyIsSet }.into());
     }
     let (current, previous) = (settings.data_dir.join(KEY_FILE), settings.data_dir.join(PREVIOUS_KEY_FILE));
     let old = read_key(&current)?;
     if previous.exists() && read_key(&previous)? != old {
-        return Err(wrong(format!(
-            "the file {} exists already: finish that change of keys first (run this command without --generate), then \
-             move the file away",
-            previous.display()
-        ))
-        .into());
+        return Err(ConfigError::MasterKey { why: Why::PreviousKeyIsThere(previous) }.into());
     }
-    let cannot = |error: std::io::Error| wrong(format!("cannot write {}: {error}", current.display()));
+    let cannot = |error: std::io::Error| unwritable(&current, &error);
     let draft = Draft(settings.data_dir.join(format!(".{KEY_FILE}.{}", hex::encode(random::<8>()))));
     write_private(&draft.0, &hex::encode(random::<32>())).map_err(cannot)?;
     prepare(&draft.0)?;
@@ -145,8 +136,8 @@ fn read_key_and_warn(path: &Path) -> Result<[u8; 32], ConfigError> {
     Ok(key)
 }
 
-fn wrong(why: impl Into<String>) -> ConfigError {
-    ConfigError::MasterKey { why: why.into() }
+fn unwritable(path: &Path, error: &std::io::Error) -> ConfigError {
+    ConfigError::MasterKey { why: Why::Unwritable { path: path.to_owned(), why: error.to_string() } }
 }
 
 fn parse_key(text: &str, name: &str) -> Result<[u8; 32], ConfigError> {
@@ -157,7 +148,7 @@ fn parse_key(text: &str, name: &str) -> Result<[u8; 32], ConfigError> {
                 .iter()
                 .find_map(|base64| base64.decode(text).ok()?.try_into().ok())
         })
-        .ok_or_else(|| wrong(format!("{name} must hold 64 hexadecimal digits, or base64 of 32 bytes")))
+        .ok_or_else(|| ConfigError::MasterKey { why: Why::NoMasterKey(name.to_owned()) })
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
@@ -191,15 +182,17 @@ fn has_mode(path: &Path, bits: u32) -> bool {
 }
 
 fn read_key(path: &Path) -> Result<[u8; 32], ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| wrong(format!("cannot read {}: {error}", path.display())))?;
+    let unreadable =
+        |error: std::io::Error| Why::Unreadable { path: path.to_owned(), why: error.to_string() };
+    let text =
+        std::fs::read_to_string(path).map_err(|error| ConfigError::MasterKey { why: unreadable(error) })?;
     parse_key(&text, &path.display().to_string())
 }
 
 /// Writes a new key unless the file exists. Returns whether it did. The file appears complete, and only its owner can read
 /// it.
 fn write_new_key(path: &Path) -> Result<bool, ConfigError> {
-    let cannot = |error: std::io::Error| wrong(format!("cannot write {}: {error}", path.display()));
+    let cannot = |error: std::io::Error| unwritable(path, &error);
     if path.try_exists().map_err(cannot)? {
         return Ok(false);
     }

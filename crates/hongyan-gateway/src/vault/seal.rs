@@ -23,8 +23,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::bytes::random;
+use super::error::VaultError;
 use super::key_file::{self, KEY_FILE, KeySource};
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Settings, Why};
 
 /// The version byte of newly sealed secrets.
 const VERSION: u8 = 1;
@@ -70,27 +71,6 @@ impl Purpose {
             Self::FactorStep => "factor_step",
         }
     }
-}
-
-/// Why a sealed secret does not open.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VaultError {
-    /// Another key sealed the secret.
-    #[error(
-        "the secret is encrypted with another master key (its id is {sealed}, the current key's id is {own})"
-    )]
-    OtherKey {
-        /// The id of the key that sealed it.
-        sealed: String,
-        /// The id of the current key.
-        own: String,
-    },
-    /// The secret was changed since it was sealed, or was sealed for another purpose or app.
-    #[error("the encrypted secret was changed, or belongs to something else")]
-    Damaged,
-    /// The bytes are not a sealed secret of a known version.
-    #[error("the encrypted secret has a format that this version does not know")]
-    Malformed,
 }
 
 /// A master key.
@@ -163,10 +143,7 @@ impl Vault {
     pub fn with_previous(self, key: [u8; 32]) -> Result<Self, ConfigError> {
         let previous = Key::new(key);
         if previous.id == self.current.id {
-            return Err(ConfigError::MasterKey {
-                why: "the new key and the previous key happen to have the same id; generate another new key"
-                    .into(),
-            });
+            return Err(ConfigError::MasterKey { why: Why::SameKeyId });
         }
         Ok(Self { previous: Some(previous), ..self })
     }

@@ -9,6 +9,7 @@
 //! | `attempt.rs` | one attempt: the request and its outcome |
 //! | `client.rs` | one request |
 //! | `address.rs` | the addresses that a request may go to |
+//! | `invalid_url.rs` | why a webhook cannot have a URL |
 //! | `sign.rs` | secrets and signatures |
 //! | `expiring.rs` | looks for permits that expire soon, while a webhook subscribes to these events |
 //!
@@ -21,6 +22,7 @@ mod changes;
 mod client;
 mod context;
 mod expiring;
+mod invalid_url;
 pub(crate) mod sign;
 mod worker;
 
@@ -32,11 +34,12 @@ use tokio::task::{Id, JoinSet};
 use crate::pace;
 use crate::stop::Stop;
 
-pub use address::{AddressRules, InvalidUrl, MAX_URL_BYTES};
+pub use address::AddressRules;
 pub use changes::Changes;
 pub use client::{Client, ClientError};
 pub use context::DeliveryContext;
 pub use expiring::Expiring;
+pub use invalid_url::{InvalidUrl, MAX_URL_BYTES};
 pub use sign::{SECRET_PREFIX, check_secret, is_signed_by, new_secret};
 
 use worker::WebhookWorker;

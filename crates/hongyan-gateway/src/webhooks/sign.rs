@@ -11,6 +11,7 @@ use hongyan_clock::UnixMillis;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
+use crate::config::Why;
 use crate::vault::looks_random;
 
 /// The prefix of every secret.
@@ -33,17 +34,17 @@ pub fn new_secret() -> SecretString {
 ///
 /// # Errors
 /// What a secret is. The error does not repeat the text.
-pub fn check_secret(secret: &SecretString) -> Result<(), String> {
+pub fn check_secret(secret: &SecretString) -> Result<(), Why> {
     let bytes =
         secret.expose_secret().strip_prefix(SECRET_PREFIX).and_then(|rest| STANDARD.decode(rest).ok());
-    let make = format!("make one with: echo \"{SECRET_PREFIX}$(openssl rand -base64 {SECRET_BYTES})\"");
+    let command = format!("echo \"{SECRET_PREFIX}$(openssl rand -base64 {SECRET_BYTES})\"");
     match bytes {
         Some(bytes) if !GIVEN_BYTES.contains(&bytes.len()) => {
-            Err(format!("has {} bytes; 24 to 64 are needed; {make}", bytes.len()))
+            Err(Why::SecretLength { bytes: bytes.len(), command })
         }
         Some(bytes) if looks_random(&bytes) => Ok(()),
-        Some(_) => Err(format!("is not random, so it could be guessed; {make}")),
-        None => Err(format!("must be {SECRET_PREFIX} and 24 to 64 random bytes in base64; {make}")),
+        Some(_) => Err(Why::NotRandom { command }),
+        None => Err(Why::NoWebhookSecret { prefix: SECRET_PREFIX, command }),
     }
 }
 
@@ -135,7 +136,7 @@ mod tests {
             (format!("{SECRET_PREFIX}{}", STANDARD.encode([1; 16])), "has 16 bytes"),
             (format!("{SECRET_PREFIX}{}", STANDARD.encode([1; 32])), "not random"),
         ] {
-            let refused = check_secret(&SecretString::from(text)).unwrap_err();
+            let refused = check_secret(&SecretString::from(text)).unwrap_err().to_string();
             assert!(refused.contains(words), "{refused}");
         }
     }

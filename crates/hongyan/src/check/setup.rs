@@ -7,7 +7,7 @@ use hongyan_gateway::vault::Vault;
 use hongyan_store::Store;
 
 use crate::findings::Findings;
-use crate::text::{Both, both, say};
+use crate::text::{Both, Text, both, say};
 
 const WHAT: Both = both("声明的设置", "set-up");
 
@@ -23,9 +23,12 @@ pub(super) async fn setup(
         Err(error) => return findings.wrong_setting(WHAT, &error),
     };
     if let Some(warning) = setup.warning() {
-        findings.good(say!("明文", "in the clear"), say!("警告：{warning}", "warning: {warning}"));
+        let warning = Text::from(&warning);
+        findings.good(say!("明文", "in the clear"), say!("警告：{warning}", "warning: {warning}"; warning));
     }
-    let named = setup.in_words();
+    let [apps, webhooks, keys] = setup.counts();
+    let zh = format!("{apps} 个小程序、{webhooks} 个 webhook、{keys} 个 API key");
+    let named = Text { zh, en: setup.in_words() };
     let is_new = settings.sqlite_path().is_ok_and(|path| !path.exists());
     let present = match store {
         Some(store) => match Present::read(store).await {
@@ -37,7 +40,8 @@ pub(super) async fn setup(
         None => {
             let detail = say!(
                 "{named}；没有与数据库比较，因为本版本还没有打开过它",
-                "{named}; not compared with the database, which this version has not opened"
+                "{named}; not compared with the database, which this version has not opened";
+                named
             );
             return findings.good(WHAT, detail);
         }
@@ -57,18 +61,19 @@ pub(super) async fn setup(
     match setup.plan(&present, vault, Clock::system().now()) {
         Ok(Plan { steps, remarks }) => {
             if steps.is_empty() && !setup.is_empty() {
-                findings
-                    .good(WHAT, say!("{named}；数据库里都已具备", "{named}; the database has everything"));
+                let found = say!("{named}；数据库里都已具备", "{named}; the database has everything"; named);
+                findings.good(WHAT, found);
             } else if !steps.is_empty() {
-                let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
-                let steps = steps.join("; ");
-                findings.good(
-                    WHAT,
-                    say!("{named}；下次启动会执行：{steps}", "{named}; the next start would {steps}"),
-                );
+                let steps: Vec<Text> = steps.iter().map(|step| Text::from(&step.name())).collect();
+                let joined =
+                    |of: fn(&Text) -> &str, between| steps.iter().map(of).collect::<Vec<_>>().join(between);
+                let steps = Text { zh: joined(|step| &step.zh, "；"), en: joined(|step| &step.en, "; ") };
+                let found = say!("{named}；下次启动会执行：{steps}", "{named}; the next start would {steps}"; named, steps);
+                findings.good(WHAT, found);
             }
             for remark in remarks {
-                findings.good(WHAT, say!("警告：{remark}", "warning: {remark}"));
+                let remark = Text::from(&remark);
+                findings.good(WHAT, say!("警告：{remark}", "warning: {remark}"; remark));
             }
         }
         Err(error) => findings.wrong_setting(WHAT, &error),

@@ -6,9 +6,11 @@ use std::fmt::Write as _;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorFormatter, ErrorKind};
 
-use hongyan_wechat::{InvalidId, MAX_ID_CHARS};
+use hongyan_gateway::config::Why;
 
 use super::{help, words};
+use crate::errors::invalid_id;
+use crate::text::Text;
 
 /// Writes errors in Chinese.
 pub(super) struct InChinese;
@@ -81,8 +83,11 @@ fn conflict(error: &Error, argument: &str) -> String {
 
 /// Why a parser of values refused a value.
 fn reason(why: &(dyn std::error::Error + 'static)) -> String {
-    if let Some(InvalidId { kind, chars }) = why.downcast_ref() {
-        return format!("{kind} 为 1 到 {MAX_ID_CHARS} 个字母、数字、- 或 _（这里有 {chars} 个字符）");
+    if let Some(error) = why.downcast_ref() {
+        return invalid_id(*error);
+    }
+    if let Some(why) = why.downcast_ref::<Why>() {
+        return Text::from(why).zh;
     }
     let why = why.to_string();
     if let Some((value, range)) = why.split_once(" is not in ") {

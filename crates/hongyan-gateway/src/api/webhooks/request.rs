@@ -7,8 +7,8 @@ use hongyan_wechat::AppId;
 
 use crate::api::bounded::Text;
 use crate::api::caller::Caller;
+use crate::config::{Invalid, Why};
 use crate::context::Context;
-use crate::intake::request::parse;
 use crate::problem::Problem;
 
 /// The most types in a filter. There are fewer event types than this.
@@ -70,16 +70,15 @@ pub(super) fn checked_url(context: &Context, url: &str) -> Result<String, Proble
 }
 
 /// The types of a filter; an empty list stands for all types.
-pub(crate) fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Problem> {
+pub(crate) fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Invalid> {
     if names.len() > MAX_TYPES {
-        return Err(Problem::invalid("types", format!("at most {MAX_TYPES}")));
+        return Err(Invalid::new("types", Why::TooMany(MAX_TYPES)));
     }
     let mut types = Vec::new();
     for (place, name) in names.iter().enumerate() {
         let kind = EventType::from_name(name).filter(|kind| kind.is_for_all()).ok_or_else(|| {
-            let known: Vec<_> =
-                EventType::ALL.into_iter().filter(|kind| kind.is_for_all()).map(EventType::name).collect();
-            Problem::invalid(format!("types[{place}]"), format!("one of {}", known.join(", ")))
+            let known = EventType::ALL.into_iter().filter(|kind| kind.is_for_all()).map(EventType::name);
+            Invalid::new(format!("types[{place}]"), Why::NoEventType(known.collect()))
         })?;
         if !types.contains(&kind) {
             types.push(kind);
@@ -89,13 +88,13 @@ pub(crate) fn types(names: &[String]) -> Result<Option<Vec<EventType>>, Problem>
 }
 
 /// The apps of a filter; an empty list stands for all apps.
-pub(crate) fn apps(appids: &[String]) -> Result<Option<Vec<AppId>>, Problem> {
+pub(crate) fn apps(appids: &[String]) -> Result<Option<Vec<AppId>>, Invalid> {
     if appids.len() > MAX_APPS {
-        return Err(Problem::invalid("apps", format!("at most {MAX_APPS}")));
+        return Err(Invalid::new("apps", Why::TooMany(MAX_APPS)));
     }
     let mut apps: Vec<AppId> = Vec::new();
     for (place, appid) in appids.iter().enumerate() {
-        let appid = parse(&format!("apps[{place}]"), appid)?;
+        let appid = appid.parse::<AppId>().map_err(|error| Invalid::new(format!("apps[{place}]"), error))?;
         if !apps.contains(&appid) {
             apps.push(appid);
         }
@@ -117,9 +116,9 @@ mod tests {
         assert_eq!(types(&names).unwrap(), Some(vec![EventType::MessageSent]));
         assert_eq!(types(&[]).unwrap(), None);
         for name in ["message", "webhook.test", ""] {
-            assert_eq!(types(&[name.to_owned()]).unwrap_err().field.as_deref(), Some("types[0]"), "{name}");
+            assert_eq!(types(&[name.to_owned()]).unwrap_err().field, "types[0]", "{name}");
         }
         let many: Vec<String> = (0..=MAX_APPS).map(|n| format!("wx{n}")).collect();
-        assert_eq!(apps(&many).unwrap_err().code, "invalid_field");
+        assert_eq!(Problem::from(apps(&many).unwrap_err()).code, "invalid_field");
     }
 }
