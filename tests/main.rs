@@ -60,6 +60,7 @@ mod overview;
 mod pages;
 mod pauses;
 mod permit_kinds;
+mod request_ids;
 mod resolving;
 mod restart;
 mod retention;
