@@ -73,9 +73,9 @@ impl Step {
             }
             Self::Format => "cargo fmt --all --check",
             Self::Lint => {
-                "cargo clippy --workspace --all-targets -- -D warnings, and the same for hongyan without its features; no circle \
-                 of files in a crate, no file over 500 lines, no unneeded dependency; the service and the images are described \
-                 well"
+                "cargo clippy --workspace --all-targets -- -D warnings, and the same for the gateway without the feature otlp; no \
+                 circle of files in a crate, no file over 500 lines, no unneeded dependency; the service and the images are \
+                 described well"
             }
             Self::Test => "cargo test --workspace: units, stories, examples in the documentation",
             Self::Loom => "every interleaving of the hand-made synchronisation (crates/hongyan-sync)",
@@ -103,8 +103,8 @@ impl Step {
             Self::Format => run_command(&mut cargo(&["fmt", "--all", "--check"])),
             Self::Lint => {
                 run_command(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-                let without_features = ["clippy", "--package", "hongyan", "--no-default-features"];
-                run_command(&mut cargo(&[&without_features[..], &["--", "-D", "warnings"]].concat()))?;
+                // Without `hongyan` nobody turns on the gateway's only feature, `otlp`. The other crates do not know the feature.
+                run_command(&mut cargo(&["clippy", "--package", "hongyan-gateway", "--", "-D", "warnings"]))?;
                 circles::check()?;
                 sizes::check()?;
                 dependencies::check()?;
