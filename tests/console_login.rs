@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use hongyan_clock::Clock;
-use hongyan_gateway::config::Settings;
+use hongyan_gateway::config::{RequireTotp, Settings};
 use hongyan_gateway::keys::{NewKey, Scope, create_key};
 use hongyan_gateway::people::Role;
 use hongyan_gateway::people::admin::{self, NewPerson};
@@ -292,6 +292,76 @@ async fn a_second_factor_is_taken_away_with_the_password_or_by_an_admin() {
     let person = desk.gateway.store.person("lihua").await.unwrap().unwrap();
     admin::reset_password(&*desk.gateway.store, person.id).await.unwrap();
     assert!(!desk.is_said_to_have_a_factor().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_without_a_required_second_factor_is_led_to_set_it_up_and_sees_no_other_page() {
+    let desk = Desk::open(|settings| settings.console_require_totp = RequireTotp::Admin).await;
+    let cookie = async |name: &str, password: &str| {
+        let fields = [("name", name), ("password", password), ("next", "/console/messages")];
+        cookie(&desk.post("/console/login", &[], &fields).await)
+    };
+    let admin = cookie("lihua", &desk.password).await;
+    let headers = [("cookie", &*admin)];
+    for path in ["/console", "/console/messages", "/console/people", "/console/live", "/console/nothing"] {
+        assert_eq!(location(&desk.get(path, &headers).await), "/console/account", "{path}");
+    }
+    let account = desk.get("/console/account", &headers).await;
+    assert!(account.text.contains("A second factor is required of you"), "{}", account.text);
+    let zh = desk.get("/console/account?lang=zh", &headers).await;
+    assert!(zh.text.contains("要求使用第二因素"), "{}", zh.text);
+    let fields = [("csrf", &*field(&account, "csrf")), ("name", "zhang"), ("role", "viewer")];
+    assert_eq!(location(&desk.post("/console/people", &headers, &fields).await), "/console/account");
+    assert!(desk.gateway.store.person("zhang").await.unwrap().is_none(), "no form does anything");
+
+    // The factor opens all sessions of the person, and its removal closes them.
+    desk.next_step();
+    let (secret, other) = desk.set_up().await;
+    for cookie in [&admin, &other] {
+        assert_eq!(desk.get("/console/messages", &[("cookie", cookie)]).await.status, 200);
+    }
+    desk.next_step();
+    let code = secret.code(&desk, 0);
+    let fields = [("csrf", &*field(&account, "csrf")), ("password", &*desk.password), ("code", &*code)];
+    let removed = desk.post("/console/account/factor/remove", &headers, &fields).await;
+    assert_eq!(location(&removed), "/console/account?factor-gone");
+    assert_eq!(location(&desk.get("/console/messages", &headers).await), "/console/account");
+
+    let wang = NewPerson { name: "wang", role: Role::Operator, apps: None, must_change_password: false };
+    let (_, password) = admin::add(&*desk.gateway.store, &desk.gateway.ids, &desk.clock, wang).await.unwrap();
+    let operator = cookie("wang", password.expose_secret()).await;
+    assert_eq!(desk.get("/console", &[("cookie", &operator)]).await.status, 200, "it is required of admins");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_may_be_required_of_all_but_those_whom_a_proxy_logs_in() {
+    let desk = Desk::open(|settings| {
+        trusting("127.0.0.0/8")(settings);
+        settings.console_require_totp = RequireTotp::All;
+    })
+    .await;
+    let store = &*desk.gateway.store;
+    let wang = NewPerson { name: "wang", role: Role::Viewer, apps: None, must_change_password: true };
+    let (_, password) = admin::add(store, &desk.gateway.ids, &desk.clock, wang).await.unwrap();
+    assert_eq!(desk.get("/console", &[("x-user", "wang")]).await.status, 200);
+
+    let fields = [("name", "wang"), ("password", password.expose_secret())];
+    let cookie = cookie(&desk.post("/console/login", &[], &fields).await);
+    let headers = [("cookie", &*cookie)];
+    let account = desk.get("/console/account", &headers).await;
+    assert!(
+        !account.text.contains("A second factor is required"),
+        "the password comes first: {}",
+        account.text
+    );
+    assert!(account.text.contains("name=\"new\""), "{}", account.text);
+    let csrf = field(&account, "csrf");
+    let own = "correct horse battery";
+    let fields = [("csrf", &*csrf), ("old", password.expose_secret()), ("new", own), ("again", own)];
+    assert_eq!(location(&desk.post("/console/account", &headers, &fields).await), "/console/account?changed");
+    let account = desk.get("/console/account?changed", &headers).await;
+    assert!(account.text.contains("A second factor is required"), "{}", account.text);
+    assert_eq!(location(&desk.get("/console", &headers).await), "/console/account");
 }
 
 /// Trusts the header `X-User` from this address.

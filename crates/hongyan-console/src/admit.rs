@@ -7,8 +7,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use hongyan_gateway::RequestNote;
+use hongyan_gateway::config::RequireTotp;
 use hongyan_gateway::door::Peer;
-use hongyan_gateway::people::Session;
+use hongyan_gateway::people::{Role, Session};
 use hongyan_store::StoreError;
 use hongyan_ui::{Document, Language};
 use http::{Method, StatusCode};
@@ -22,6 +23,10 @@ use crate::words::Words;
 /// What is open to somebody whose password must be changed first.
 const OPEN_TO_NEW: [&str; 2] = ["/console/account", "/console/logout"];
 
+/// What is open to somebody who must set up a second factor first.
+const OPEN_WITHOUT_FACTOR: [&str; 4] =
+    ["/console/account", "/console/account/factor", "/console/account/factor/confirm", "/console/logout"];
+
 /// Lets in who is logged in. Others are sent to the login, and from there back to where they wanted to go.
 pub(crate) async fn admit(State(console): State<Console>, mut request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
@@ -34,7 +39,7 @@ pub(crate) async fn admit(State(console): State<Console>, mut request: Request, 
         (None, Some(token)) => console.gateway.sessions.session(token).await,
         (None, None) => Ok(None),
     };
-    let Session { person, csrf, must_change_password } = match session {
+    let Session { person, csrf, must_change_password, lacks_factor } = match session {
         Ok(Some(session)) => session,
         // The proxy decides who asks: no session and no password overrules it.
         Ok(None) if let Some(name) = named => return person_is_unknown(language, &name),
@@ -43,6 +48,11 @@ pub(crate) async fn admit(State(console): State<Console>, mut request: Request, 
     };
     // A password that somebody else has seen opens one page: the one that changes it.
     if must_change_password && !OPEN_TO_NEW.contains(&uri.path()) {
+        return Redirect::to("/console/account").into_response();
+    }
+    let must_set_up_factor =
+        !must_change_password && lacks_factor && is_factor_required(&console, person.role);
+    if must_set_up_factor && !OPEN_WITHOUT_FACTOR.contains(&uri.path()) {
         return Redirect::to("/console/account").into_response();
     }
     let note = request.extensions().get::<RequestNote>().cloned();
@@ -56,6 +66,7 @@ pub(crate) async fn admit(State(console): State<Console>, mut request: Request, 
         uri,
         is_refresh,
         must_change_password,
+        must_set_up_factor,
     };
     request.extensions_mut().insert(visit.clone());
     let mut response = draw_refusals(&visit, next.run(request).await);
@@ -68,6 +79,15 @@ fn named_by_proxy<'a>(console: &Console, request: &'a Request) -> Option<&'a str
     let header = console.gateway.user_header.as_ref()?;
     let peer = request.extensions().get::<Peer>()?;
     header.named(peer.0, request.headers())
+}
+
+/// Whether the settings require a second factor of people with this role.
+fn is_factor_required(console: &Console, role: Role) -> bool {
+    match console.gateway.settings.console_require_totp {
+        RequireTotp::None => false,
+        RequireTotp::Admin => role >= Role::Admin,
+        RequireTotp::All => true,
+    }
 }
 
 fn to_login(request: &Request) -> Response {

@@ -40,6 +40,8 @@ pub(crate) struct Visit {
     pub(crate) is_refresh: bool,
     /// Somebody else has made the password: nothing but the page that changes it is open.
     pub(crate) must_change_password: bool,
+    /// The settings require a second factor of the person, who has none: nothing but the pages that set it up is open.
+    pub(crate) must_set_up_factor: bool,
 }
 
 impl Visit {

@@ -56,6 +56,7 @@ texts! {
     factor_lead = "登录时除口令外，还需要身份验证器应用（TOTP）显示的 6 位验证码。", "A login then also needs a code of 6 digits from an authenticator app (TOTP).";
     factor_is_on = "已启用：登录时需要验证码。", "It is on: a login needs a code.";
     factor_lead_off = "停用需要口令和一个新的验证码。", "Taking it away needs your password and a new code.";
+    factor_must = "管理员要求使用第二因素：请先设置，然后才能打开其他页面。", "A second factor is required of you: set it up first. No other page opens until then.";
     code = "验证码", "Code";
     wrong_code = "验证码不对，或已经用过。请输入新的验证码。", "The code is wrong, or was used before. Enter a new code.";
     over = "验证超时，请重新开始。", "That took too long. Begin again.";
@@ -160,6 +161,9 @@ async fn show(visit: Visit, uri: Uri) -> Result<Response, Refusal> {
     };
     if done.is_none() && visit.must_change_password {
         page.trouble = Some(page.words.must().to_owned());
+    }
+    if visit.must_set_up_factor {
+        page.factor_trouble = Some(page.words.factor_must());
     }
     page.frame = page.frame.done(done);
     Ok(html(&page))

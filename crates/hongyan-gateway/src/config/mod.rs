@@ -25,7 +25,7 @@ pub use load::load;
 pub use log_filter::check_log_filter;
 pub use place::Place;
 pub use settings::Settings;
-pub use values::LogFormat;
 pub(crate) use values::flag;
+pub use values::{LogFormat, RequireTotp};
 pub(crate) use why::Invalid;
 pub use why::Why;

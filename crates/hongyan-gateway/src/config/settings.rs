@@ -11,8 +11,8 @@ use url::Url;
 use super::error::ConfigError;
 use super::row::settings;
 use super::values::{
-    LogFormat, address, database, each, flag, header_name, host, log_filter, log_format, network, node_name,
-    number, path, ratio, secret, some, sqlite_path, url, zero_or,
+    LogFormat, RequireTotp, address, database, each, flag, header_name, host, log_filter, log_format,
+    network, node_name, number, path, ratio, require_totp, secret, some, sqlite_path, url, zero_or,
 };
 
 // To add a setting, add a row here. `row.rs` says what the parts of a row mean; `values.rs` has the readers of values.
@@ -50,6 +50,10 @@ settings! {
     /// The addresses or networks of the proxies that may send that header. Every program at such an address can act for
     /// anybody in the console, so list only the proxy. X-Forwarded-For does not count here.
     console_user_header_from: Option<Vec<IpNet>> = Unset(vec!["10.0.0.5"]), some(each(network));
+
+    /// Of whom the console requires a second factor (TOTP): none, admin, all. A person without a second factor is led to set it
+    /// up after the login, before any other page opens. People whom a proxy logs in are exempt.
+    console_require_totp: RequireTotp = Default("none"), require_totp;
 
     /// How many connections may be open. At the limit, a new connection closes the connection that has been idle for
     /// longest. The limit is lower if the process may open fewer descriptors (ulimit -n): some descriptors are reserved for

@@ -37,6 +37,17 @@ impl LogFormat {
     }
 }
 
+/// Of whom the console requires a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequireTotp {
+    /// Of nobody.
+    None,
+    /// Of admins.
+    Admin,
+    /// Of all people.
+    All,
+}
+
 /// A value, or what the setting takes.
 type Taken<T> = Result<T, Why>;
 
@@ -97,6 +108,15 @@ pub(super) fn log_filter(value: &Value) -> Taken<String> {
     let filter = text(value)?;
     check_log_filter(filter)?;
     Ok(filter.to_owned())
+}
+
+pub(super) fn require_totp(value: &Value) -> Taken<RequireTotp> {
+    match text(value)? {
+        "none" => Ok(RequireTotp::None),
+        "admin" => Ok(RequireTotp::Admin),
+        "all" => Ok(RequireTotp::All),
+        _ => Err(Why::NoneOf(vec!["none", "admin", "all"])),
+    }
 }
 
 pub(super) fn log_format(value: &Value) -> Taken<LogFormat> {

@@ -41,6 +41,8 @@ pub struct Session {
     pub csrf: Arc<str>,
     /// Nothing is open but to change the password.
     pub must_change_password: bool,
+    /// The person has logged in here, and has no second factor.
+    pub lacks_factor: bool,
 }
 
 /// What a right password leads to.
@@ -249,10 +251,10 @@ impl Sessions {
         if now.since(session.used_at) >= USE_NOTED_EVERY {
             self.store.console_session_used(hash, now).await?;
         }
-        let must_change_password = person.must_change_password;
+        let (must_change_password, lacks_factor) = (person.must_change_password, person.totp.is_none());
         let Some(person) = known_role(person) else { return Ok(None) };
         let csrf = hex::encode(sha256(&format!("form {token}")));
-        Ok(Some(Session { person: Arc::new(person), csrf: csrf.into(), must_change_password }))
+        Ok(Some(Session { person: Arc::new(person), csrf: csrf.into(), must_change_password, lacks_factor }))
     }
 
     /// The session of a person whom a proxy has logged in. It is stored nowhere, and the person's password does not matter.
@@ -265,7 +267,7 @@ impl Sessions {
         // No session token that it could depend on. Any node answers the form that another node has drawn.
         let csrf = self.vault.derived(&format!("form {}", person.id));
         let csrf = csrf.expose_secret().into();
-        Ok(Some(Session { person: Arc::new(person), csrf, must_change_password: false }))
+        Ok(Some(Session { person: Arc::new(person), csrf, must_change_password: false, lacks_factor: false }))
     }
 
     /// Ends a session.

@@ -333,6 +333,7 @@ mod tests {
             csrf: "".into(),
             words: words::Words(Language::En),
             uri: "/console/messages/export".parse().unwrap(),
+            must_set_up_factor: false,
             must_change_password: false,
         };
         let uri = format!("/?{query}").parse().unwrap();
