@@ -213,6 +213,7 @@ async fn an_event_that_overtakes_the_answer_waits_for_it() {
     let pusher = Pusher::of(&world, false).await;
     let user = world.wechat.user().await;
     world.grant_subscription(&user).await;
+    let viewer = visitor(&world, "li", Role::Viewer, None).await;
     // WeChat delivers the message, and answers after the gateway's timeout.
     world.wechat.chaos(json!({ "path": SUBSCRIBE, "kind": "latency", "millis": 4_000, "times": 1 })).await;
     let id = world.accept(world.subscribe(&user, "x")).await;
@@ -222,6 +223,8 @@ async fn an_event_that_overtakes_the_answer_waits_for_it() {
     let parked = async || world.events().await.first().cloned().unwrap_or_default();
     let parked = eventually(parked, |event| event["state"] != "received").await;
     assert_eq!((&parked["state"], &parked["effects"]), (&json!("parked"), &json!([])), "{parked}");
+    let page = viewer.get("/console/events").await;
+    assert!(page.text.contains("to be worked on") && !page.text.contains("only kept"), "{}", page.text);
     assert_eq!(world.message(&id).await["state"], "sending");
     world.worked_on().await;
     assert_eq!(world.message(&id).await["state"], "delivered");
