@@ -6,7 +6,7 @@ older=$(ls hongyan_0.0.9~*_amd64.deb)
 newer=$(ls hongyan_*_amd64.deb | grep -v "^$older\$")
 
 # 1. An installation starts the service, as its own user.
-dpkg -i "$older"
+apt-get install --yes "./$older"
 until_true healthy
 systemctl is-enabled hongyan.service
 has_mode /var/lib/hongyan 'hongyan hongyan 700'
@@ -19,7 +19,7 @@ as_hongyan key create --name check >/check/key
 # 2. An upgrade keeps the configuration and the data, and restarts the service.
 echo '# changed by the administrator' >>$config
 before=$(pid)
-dpkg -i "$newer"
+apt-get install --yes "./$newer"
 until_true healthy
 [ "$(pid)" != "$before" ] || fail 'an upgrade did not restart the service'
 tail -n 1 $config | grep -q 'changed by the administrator' || fail 'an upgrade replaced the configuration'
@@ -56,7 +56,7 @@ until_true healthy
 
 # 6. A removal stops the service, and keeps configuration, data and user.
 before=$(pid)
-dpkg -r hongyan
+apt-get remove --yes hongyan
 [ ! -e "/proc/$before" ] || fail 'the service runs after a removal'
 [ ! -e /usr/bin/hongyan ] || fail 'the binary is there after a removal'
 [ -e $config ] && [ -e /var/lib/hongyan/hongyan.db ] || fail 'a removal took data along'
@@ -78,7 +78,7 @@ kill $demo
 wait $demo || true
 
 # 9. A purge takes everything along.
-dpkg -P hongyan
+apt-get purge --yes hongyan
 for path in /etc/hongyan /var/lib/hongyan /etc/systemd/system/multi-user.target.wants/hongyan.service; do
     [ ! -e $path ] || fail "$path is there after a purge"
 done

@@ -1,21 +1,23 @@
 #!/bin/sh
 # Runs an image as an engine would, but without an engine: not as root, with files that cannot be written, on a network of
 # its own, and with a directory for its volume.
-#   sh check-image.sh ARCHIVE NAME
+#   sh check-image.sh ARCHIVE NAME [ARGUMENT...]
+# The arguments take the place of the image's own: they start the demo, which serves no health at the port of the image's check.
 set -eu
 archive=$1
 name=$2
+shift 2
 work=$(mktemp -d)
 container="hongyan-check-$$"
-trap 'runc kill "$container" KILL 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'runc delete --force "$container" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 # What the image says is in its layout: index, manifest, configuration.
 mkdir "$work/layout" "$work/rootfs" "$work/data"
 tar -xf "$archive" -C "$work/layout"
-python3 - "$work" "$name" <<'PYTHON'
-import gzip, hashlib, json, pathlib, sys, tarfile
+python3 - "$work" "$name" "$@" <<'PYTHON'
+import gzip, hashlib, json, pathlib, subprocess, sys
 
-work, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+work, name, arguments = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 
 
 def blob(about):
@@ -32,8 +34,7 @@ layers = [gzip.decompress(blob(layer)) for layer in manifest["layers"]]
 assert ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in layers] == image["rootfs"]["diff_ids"]
 config = image["config"]
 (work / "layer.tar").write_bytes(layers[0])
-with tarfile.open(work / "layer.tar") as layer:
-    layer.extractall(work / "rootfs", filter="tar") if hasattr(tarfile, "tar_filter") else layer.extractall(work / "rootfs")
+subprocess.run(["tar", "-xpf", work / "layer.tar", "-C", work / "rootfs"], check=True)
 user, group = map(int, config["User"].split(":"))
 assert user > 0, "the image runs as root"
 namespaces = [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]
@@ -41,7 +42,7 @@ bundle = {
     "ociVersion": "1.0.2",
     "process": {
         "user": {"uid": user, "gid": group},
-        "args": config["Entrypoint"] + config.get("Cmd", []),
+        "args": config["Entrypoint"] + (arguments or config.get("Cmd", [])),
         "env": config["Env"],
         "cwd": config.get("WorkingDir", "/"),
         "noNewPrivileges": True,
@@ -58,19 +59,22 @@ bundle = {
     "linux": {"namespaces": namespaces},
 }
 (work / "config.json").write_text(json.dumps(bundle))
-(work / "health").write_text("\n".join(config["Healthcheck"]["Test"][1:]))
+health = config["Healthcheck"]["Test"][1:] + (["--url", "http://127.0.0.1:8780"] if arguments else [])
+(work / "health").write_text("\n".join(health))
 print(name, "listens on", ", ".join(config["ExposedPorts"]))
 PYTHON
 chown 65532:65532 "$work/data"
 chmod 0700 "$work/data"
 
-runc run --bundle "$work" --detach --pid-file "$work/pid" "$container" </dev/null >"$work/log" 2>&1
-# runc does not bring the loopback device up, and the image has no program for it.
+runc create --bundle "$work" --pid-file "$work/pid" "$container" </dev/null >"$work/log" 2>&1
+# An engine brings the loopback device up before it starts the program: the demo calls itself. runc leaves that to its caller, and
+# the image has no program for it.
 nsenter --net="/proc/$(cat "$work/pid")/ns/net" python3 -c '
 import fcntl, socket, struct
 up = struct.pack("16sh14x", b"lo", 0x41)  # IFF_UP, IFF_RUNNING
 fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, up)  # SIOCSIFFLAGS
 '
+runc start "$container"
 
 healthy() { tr '\n' '\0' <"$work/health" | xargs -0 runc exec "$container" 2>"$work/why"; }
 for _ in $(seq 100); do

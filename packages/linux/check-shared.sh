@@ -1,5 +1,5 @@
-# What check-deb.sh, check-rpm.sh and check-tarball.sh share. These scripts run as root in a Debian with systemd that has
-# never had Hongyan; /check has the files that they need.
+# What check-deb.sh, check-rpm.sh, check-tarball.sh and check-wheel.sh share. These scripts run as root in a Debian with systemd
+# that has never had Hongyan; /check has the files that they need.
 set -eu
 export DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cd /check

@@ -118,18 +118,22 @@ fn blob_of(layout: &Path, value: &Value, kind: &str) -> Result<Value> {
     blob(layout, &file, kind)
 }
 
-/// Has others read the images, and runs both: not as root, with files that cannot be written.
+/// Has others read the images, and runs both: not as root, with files that cannot be written. Then runs the demo of README.md.
 ///
 /// # Errors
 /// When an image cannot be read, or does not run.
 pub(super) fn check() -> Result {
     prepare::programs(&[("skopeo", "skopeo"), ("runc", "runc"), ("nsenter", "util-linux")])?;
+    let run = |name: &str, arguments: &[&str]| {
+        let mut script = Command::new("sh");
+        script.arg(root().join("packages/linux/check-image.sh")).arg(archive(name)).arg(name);
+        run_command(script.args(arguments))
+    };
     for (_, name) in IMAGES {
         let place = format!("oci-archive:{}", archive(name).display());
         run_command(Command::new("skopeo").args(["inspect", "--format", "{{.Name}} {{.Digest}}", &place]))?;
-        run_command(
-            Command::new("sh").arg(root().join("packages/linux/check-image.sh")).arg(archive(name)).arg(name),
-        )?;
+        run(name, &[])?;
     }
-    Ok(())
+    let (_, gateway) = IMAGES[0];
+    run(gateway, &["demo", "--listen", "0.0.0.0:8780", "--sandbox-listen", "0.0.0.0:8790"])
 }

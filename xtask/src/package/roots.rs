@@ -13,7 +13,7 @@ use crate::prepare;
 pub(super) const SUITES: [&str; 2] = ["bullseye", "bookworm"];
 
 /// What the scripts need besides the smallest set of packages.
-const PACKAGES: &str = "adduser,curl,dbus,rpm,systemd,systemd-sysv";
+const PACKAGES: &str = "adduser,curl,dbus,python3-pip,python3-pytest,rpm,systemd,systemd-sysv";
 
 /// What several scripts share.
 const SHARED: &str = "check-shared.sh";

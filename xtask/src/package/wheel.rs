@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::files::clear_folder;
-use super::{VERSION, check_version, dist, timed, work};
+use super::{VERSION, check_version, dist, roots, timed, work};
 use crate::command::{Result, root, run as run_command};
 use crate::installed::{PYTHON, Python};
 use crate::prepare;
@@ -33,7 +33,8 @@ fn path_in(folder: &Path, platform: &str) -> PathBuf {
     folder.join(format!("hongyan-{VERSION}-py3-none-{platform}.whl"))
 }
 
-/// Installs the wheel for releases, and runs the tests of the sample.
+/// Installs the wheel for releases, and runs the tests of the sample: with the Python and the pytest of this machine, then
+/// with those of the oldest Debian.
 ///
 /// # Errors
 /// When pip or a test fails.
@@ -42,7 +43,10 @@ pub(super) fn check() -> Result {
     clear_folder(&folder)?;
     let environment = Python::new(folder.join("venv"))?;
     timed(|| environment.install(&path()), || environment.test(&["example"]))?;
-    check_version(&environment.program())
+    check_version(&environment.program())?;
+    let sample = ["shop.py", "test_shop.py"].map(|name| root().join(PYTHON).join("example").join(name));
+    let files: Vec<_> = sample.into_iter().chain([path()]).collect();
+    roots::boot(&roots::fresh(roots::SUITES[0], &files)?, "check-wheel.sh")
 }
 
 /// Puts any binary into a wheel for this machine, with less compression.
