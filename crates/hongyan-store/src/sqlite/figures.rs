@@ -85,47 +85,44 @@ pub(super) fn open_messages(db: &Connection) -> RowResult<Vec<OpenMessages>> {
 /// A day, in milliseconds.
 const DAY: i64 = 86_400_000;
 
-/// Carries out [`crate::Reads::usable_permits`]: a walk over the permits of all apps, which ends after so many.
+/// Carries out [`crate::Reads::usable_permits`]: a walk over the permits of all apps, which ends after so many. The rows are added
+/// up here: a statement that groups them sorts them first, and the memory for that stays with the thread.
 pub(super) fn usable_permits(db: &Connection, now: UnixMillis) -> RowResult<UsablePermits> {
+    let tomorrow = now.plus(Duration::from_millis(DAY.unsigned_abs()));
     let mut kinds = BTreeMap::<(AppId, u8), PermitsOfKind>::new();
     let mut left = MAX_PERMITS_COUNTED;
     for lane in Lane::all() {
+        let limit = left;
         // A user without a permit counts as one row, so that the walk ends however few users have permits. The kind of that
         // row is NULL. The walk's first and last rows are no users.
-        let rows = many(
+        each(
             db,
             concat!(
                 users_of_lane!("?1", "?3"),
-                "SELECT appid, kind, COUNT(*), COALESCE(SUM(units) FILTER (WHERE NOT unlimited), 0), \
-                 COUNT(*) FILTER (WHERE units > 0 AND unlimited), \
-                 COALESCE(SUM(units) FILTER (WHERE NOT unlimited AND expires_at <= ?4), 0) FROM (\
-                 SELECT appid, kind, unlimited, expires_at, \
+                "SELECT appid, kind, unlimited, expires_at <= ?4, \
                  CASE WHEN expires_at <= ?2 THEN 0 WHEN unlimited THEN 1 \
-                 ELSE granted - spent - revoked - held END AS units \
-                 FROM users LEFT JOIN user_entries ON lane = ?1 AND user_no = users.number AND entry = 0 LIMIT ?5) \
-                 GROUP BY appid, kind"
+                 ELSE granted - spent - revoked - held END \
+                 FROM users LEFT JOIN user_entries ON lane = ?1 AND user_no = users.number AND entry = 0 LIMIT ?5"
             ),
-            params![lane.number(), now.0, i64::MIN, now.plus(Duration::from_secs(86_400)).0, left],
+            params![lane.number(), now.0, i64::MIN, tomorrow.0, limit],
             |cells: &mut Cells<'_>| {
-                Ok((
-                    cells.parsed_or_none::<AppId>()?,
-                    cells.coded_or_none(PermitKind::from_code)?,
-                    cells.count()?,
-                    cells.count()?,
-                    cells.count()?,
-                    cells.count()?,
-                ))
+                left = left.saturating_sub(1);
+                let Some(appid) = cells.parsed_or_none::<AppId>()? else { return Ok(()) };
+                let Some(kind) = cells.coded_or_none(PermitKind::from_code)? else { return Ok(()) };
+                let (unlimited, expires, units): (bool, bool, i64) =
+                    (cells.raw()?, cells.raw()?, cells.raw()?);
+                let Some(units) = u64::try_from(units).ok().filter(|units| *units > 0) else { return Ok(()) };
+                let none = PermitsOfKind { appid: appid.clone(), kind, units: 0, unlimited: 0, expiring: 0 };
+                let sum = kinds.entry((appid, kind.code())).or_insert(none);
+                if unlimited {
+                    sum.unlimited += 1;
+                } else {
+                    sum.units += units;
+                    sum.expiring += if expires { units } else { 0 };
+                }
+                Ok(())
             },
         )?;
-        for (appid, kind, looked_at, units, unlimited, expiring) in rows {
-            left = left.saturating_sub(u32::try_from(looked_at).unwrap_or(u32::MAX));
-            let Some((appid, kind)) = appid.zip(kind).filter(|_| units + unlimited > 0) else { continue };
-            let none = PermitsOfKind { appid: appid.clone(), kind, units: 0, unlimited: 0, expiring: 0 };
-            let sum = kinds.entry((appid, kind.code())).or_insert(none);
-            sum.units += units;
-            sum.unlimited += unlimited;
-            sum.expiring += expiring;
-        }
         if left == 0 {
             break;
         }
@@ -133,8 +130,8 @@ pub(super) fn usable_permits(db: &Connection, now: UnixMillis) -> RowResult<Usab
     Ok(UsablePermits { kinds: kinds.into_values().collect(), is_cut: left == 0 })
 }
 
-/// Carries out [`crate::Reads::reach_parts`]: as `reach`, a walk over all of the app's permits, lane by lane. The rows are
-/// added up here: a statement that groups them sorts them first, which takes three times as long.
+/// Carries out [`crate::Reads::reach_parts`]: as `reach`, a walk over all of the app's permits, lane by lane. A statement that
+/// groups the rows takes three times as long.
 pub(super) fn reach_parts(db: &Connection, appid: &AppId, now: UnixMillis) -> RowResult<ReachParts> {
     let mut totals = Reach::default();
     let mut parts = BTreeMap::<(u8, Option<String>), ReachPart>::new();
