@@ -24,6 +24,7 @@ mod collapsing;
 mod command_line;
 mod console;
 mod console_login;
+mod console_sessions;
 mod daily;
 mod dead_permit;
 mod disk_faults;
