@@ -17,8 +17,8 @@ pub(super) const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The oldest C library that the binary runs with: the version of CentOS 7.
 pub(super) const GLIBC: (u32, u32) = (2, 17);
 
-/// The largest size of the binary: 20 MiB.
-const MAX_BYTES: u64 = 20 << 20;
+/// The largest size of the binary: 20 MB.
+const MAX_BYTES: u64 = 20_000_000;
 
 /// Builds the binary if it is out of date, checks it, and returns its path.
 ///
