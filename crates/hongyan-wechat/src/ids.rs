@@ -19,7 +19,7 @@ pub const MAX_ID_CHARS: usize = 64;
 /// The error names the kind of identifier and the rule, never the text: the text may be an openid, or a secret in the
 /// wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}: 1 to {MAX_ID_CHARS} letters, digits, - or _ (this text has {chars} characters)")]
+#[error("the {kind} must be 1 to {MAX_ID_CHARS} letters, digits, - or _ (this text has {chars} characters)")]
 pub struct InvalidId {
     /// Which identifier was expected: `appid`, `openid` or `template`.
     pub kind: &'static str,
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn the_error_names_the_rule_and_not_the_text() {
         let error = OpenId::try_from("o 1234567890abcdef").unwrap_err().to_string();
-        assert_eq!(error, "openid: 1 to 64 letters, digits, - or _ (this text has 18 characters)");
+        assert_eq!(error, "the openid must be 1 to 64 letters, digits, - or _ (this text has 18 characters)");
     }
 
     #[test]
