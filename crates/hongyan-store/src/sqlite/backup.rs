@@ -81,7 +81,7 @@ pub fn copy(from: &Path, to: &Path, watcher: &Watcher) -> Result<Copied> {
         });
     }
     open::check_owner(from)?;
-    let source = open::reader(from)?;
+    let source = open::reader(from, open::PEOPLE_CACHE)?;
     create_private(to).map_err(|error| cannot_write(to, &error))?;
     copy_pages(&source, to, watcher).map_err(failed)?;
     drop(source);
@@ -90,7 +90,7 @@ pub fn copy(from: &Path, to: &Path, watcher: &Watcher) -> Result<Copied> {
         Looked::Whole => {}
         Looked::InPart => return Err(failed(stopped())),
     }
-    let schema = open::reader(to)
+    let schema = open::reader(to, open::PEOPLE_CACHE)
         .and_then(|copy| open::pragma(&copy, "user_version").map_err(|error| failed(error.into())))?;
     let bytes = std::fs::metadata(to).map_err(|error| cannot_write(to, &error))?.len();
     Ok(Copied { bytes, schema })

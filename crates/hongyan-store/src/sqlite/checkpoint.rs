@@ -140,7 +140,7 @@ mod tests {
 
     /// A reader of the present state, which still has no rows. It keeps its snapshot until it is dropped.
     fn reader_of_now(path: &Path) -> Connection {
-        let db = open::reader(path).unwrap();
+        let db = open::reader(path, open::PEOPLE_CACHE).unwrap();
         db.execute_batch("BEGIN").unwrap();
         assert_eq!(count(&db), 0);
         db

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hongyan_clock::UnixMillis;
-use hongyan_ledger::{Lane, MessageState, PermitKind};
+use hongyan_ledger::{Lane, MessageId, MessageState, PermitKind};
 use hongyan_wechat::{AppId, TemplateId};
 use rusqlite::{Connection, params};
 
-use super::cells::{Cells, each, many, parsed};
+use super::cells::{Cells, each, one, parsed};
 use super::row_error::RowResult;
 use super::user_entries::users_of_lane;
 use crate::types::{
@@ -27,14 +27,9 @@ macro_rules! open {
     };
 }
 
-/// Counts ready messages by app, at most so many. Only the first message of a user can go out, because the user's other
-/// messages wait behind it. If it is to be tried again later (it has a timer and is not parked, see `MessageRow::is_parked`), it is
-/// due then. SQLite takes the columns beside MIN from the row with the least value.
-const READY: &str = "SELECT appid, SUM(messages), MIN(CASE WHEN wake_at IS NULL OR wake_at IS deadline THEN first_at \
-    ELSE MAX(first_at, wake_at) END) FROM (\
-    SELECT appid, COUNT(*) AS messages, MIN(send_at) AS first_at, wake_at, deadline FROM (\
-    SELECT appid, user_no, send_at, wake_at, deadline FROM messages INDEXED BY messages_queued \
-    WHERE lane = ?1 AND state = 1 AND state IN (1, 2) LIMIT ?2) GROUP BY appid, user_no) GROUP BY appid";
+/// Ready messages, at most so many, the first message of each user before the user's others.
+const READY: &str = "SELECT appid, user_no, send_at, id FROM messages INDEXED BY messages_queued \
+    WHERE lane = ?1 AND state = 1 AND state IN (1, 2) ORDER BY appid, user_no, send_at, id LIMIT ?2";
 
 /// The open states, each with the statement that finds its messages by an index that holds no others, or few.
 const OPEN: [(MessageState, &str); 5] = [
@@ -51,21 +46,21 @@ const OPEN: [(MessageState, &str); 5] = [
     (MessageState::Unknown, open!("INDEXED BY messages_unknown WHERE state = 8 AND lane = ?1")),
 ];
 
+/// How many messages an app has in a state, and when the oldest of them is due.
+type OfState = BTreeMap<AppId, (u64, UnixMillis)>;
+
 /// Carries out [`crate::Reads::open_messages`].
 pub(super) fn open_messages(db: &Connection) -> RowResult<Vec<OpenMessages>> {
     let mut found = Vec::new();
     for (state, sql) in OPEN {
-        let mut of_state = BTreeMap::<AppId, (u64, UnixMillis)>::new();
+        let mut of_state = OfState::new();
         let mut left = MAX_OPEN_COUNTED;
         for lane in Lane::all() {
-            let of_lane = many(db, sql, params![lane.number(), left], |cells: &mut Cells<'_>| {
-                Ok((cells.parsed::<AppId>()?, cells.count()?, cells.moment()?))
-            })?;
-            for (appid, count, oldest) in of_lane {
-                left = left.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
-                let sum = of_state.entry(appid).or_insert((0, oldest));
-                *sum = (sum.0 + count, sum.1.min(oldest));
-            }
+            let added = match state {
+                MessageState::Ready => add_ready(db, sql, lane, left, &mut of_state)?,
+                _ => add_counts(db, sql, lane, left, &mut of_state)?,
+            };
+            left = left.saturating_sub(u32::try_from(added).unwrap_or(u32::MAX));
             if left == 0 {
                 break;
             }
@@ -80,6 +75,56 @@ pub(super) fn open_messages(db: &Connection) -> RowResult<Vec<OpenMessages>> {
         }));
     }
     Ok(found)
+}
+
+/// Adds what a statement counts in a lane; how many messages these are.
+fn add_counts(db: &Connection, sql: &str, lane: Lane, limit: u32, sums: &mut OfState) -> RowResult<u64> {
+    let mut added = 0;
+    each(db, sql, params![lane.number(), limit], |cells: &mut Cells<'_>| {
+        let (appid, count, oldest) = (cells.parsed::<AppId>()?, cells.count()?, cells.moment()?);
+        let sum = sums.entry(appid).or_insert((0, oldest));
+        *sum = (sum.0 + count, sum.1.min(oldest));
+        added += count;
+        Ok(())
+    })?;
+    Ok(added)
+}
+
+/// Adds the ready messages of a lane, which a statement finds; how many there are.
+///
+/// Only the first message of a user can go out, because the user's other messages wait behind it. If it is to be tried again
+/// later, it is due then. The index does not know that, so the message's row is read; but only if the message would be the
+/// oldest of its app so far. So of thousands of messages some rows are read, unless all of them are to be tried again.
+fn add_ready(db: &Connection, sql: &str, lane: Lane, limit: u32, sums: &mut OfState) -> RowResult<u64> {
+    let mut added = 0;
+    let (mut app, mut user) = (String::new(), None);
+    each(db, sql, params![lane.number(), limit], |cells: &mut Cells<'_>| {
+        let (appid, number, send_at) = (cells.text()?, cells.raw::<i64>()?, cells.moment()?);
+        let is_first = app != appid || user != Some(number);
+        if app != appid {
+            appid.clone_into(&mut app);
+        }
+        user = Some(number);
+        let sum = match sums.get_mut(appid) {
+            Some(sum) => sum,
+            None => sums.entry(parsed(appid)?).or_insert((0, UnixMillis(i64::MAX))),
+        };
+        if is_first && send_at < sum.1 {
+            let again_at = again_at(db, lane, cells.message_id()?)?;
+            sum.1 = sum.1.min(again_at.map_or(send_at, |again_at| again_at.max(send_at)));
+        }
+        sum.0 += 1;
+        added += 1;
+        Ok(())
+    })?;
+    Ok(added)
+}
+
+/// When a ready message is tried again: it has a timer and is not parked (see `MessageRow::is_parked`).
+fn again_at(db: &Connection, lane: Lane, id: MessageId) -> RowResult<Option<UnixMillis>> {
+    let sql = "SELECT wake_at FROM messages WHERE lane = ?1 AND id = ?2 AND wake_at IS NOT deadline";
+    let wake_at = one(db, sql, params![lane.number(), id.as_bytes()], |cells| cells.moment_or_none())?;
+    Ok(wake_at.flatten())
 }
 
 /// A day, in milliseconds.

@@ -113,7 +113,7 @@ const ENTRIES: [(&str, &str); 2] = [
 /// when it is opened.
 pub fn look(path: &Path, depth: Depth, watcher: Option<&Watcher>) -> Result<Looked> {
     open::check_owner(path)?;
-    let db = open::reader(path)?;
+    let db = open::reader(path, open::PEOPLE_CACHE)?;
     examine(&db, depth, watcher).map_err(|trouble| trouble.in_verb("look at the whole database"))
 }
 

@@ -86,9 +86,9 @@ const COUNTS_AT_ONCE: u32 = 4;
 pub struct SqliteConfig {
     /// The file. It is created if it does not exist; its directory is not.
     pub path: PathBuf,
-    /// Threads that read for messages on their way, 1 to 64. Each has a cache of 1 MB.
+    /// Threads that read for messages on their way, 1 to 64. Each has a cache of 1 MiB.
     pub readers: usize,
-    /// Threads that read for people, 1 to 64. Each has a cache of 1 MB, too.
+    /// Threads that read for people, 1 to 64. Each has a cache of 512 KiB.
     pub people: usize,
     /// How long a query of people's may take. A walk over all permits of an app may take four times as long.
     pub people_limit: Duration,
@@ -135,9 +135,11 @@ impl SqliteStore {
         let SqliteConfig { path, readers, people, people_limit } = config;
         let writer = open::writer(&path)?;
         let checkpointer = open::checkpointer(&path, &writer)?;
-        let open =
-            |count: usize| (0..count.clamp(1, 64)).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>();
-        let (readers, people, counting) = (open(readers)?, open(people)?, open(1)?);
+        let open = |count: usize, cache: i64| {
+            (0..count.clamp(1, 64)).map(|_| open::reader(&path, cache)).collect::<Result<Vec<_>>>()
+        };
+        let readers = open(readers, open::MACHINE_CACHE)?;
+        let (people, counting) = (open(people, open::PEOPLE_CACHE)?, open(1, open::PEOPLE_CACHE)?);
         let no_thread = |why: std::io::Error| StoreError::Open {
             path: path.display().to_string(),
             why: format!("no thread could be started for it: {why}"),

@@ -33,10 +33,9 @@ const WRITER_SETTINGS: &str = "
     PRAGMA cell_size_check = ON;
 ";
 
-/// For the connections that read. Little memory: people ask seldom.
+/// For the connections that read. Their cache has a size of its own.
 const READER_SETTINGS: &str = "
     PRAGMA query_only = ON;
-    PRAGMA cache_size = -1024;
     PRAGMA temp_store = MEMORY;
     PRAGMA trusted_schema = OFF;
     PRAGMA cell_size_check = ON;
@@ -139,12 +138,21 @@ pub(super) fn checkpointer(path: &Path, writer: &Connection) -> Result<Connectio
     Ok(db)
 }
 
-/// Opens a connection that reads; the writer's connection must be open before.
-pub(super) fn reader(path: &Path) -> Result<Connection> {
+/// The cache of a connection that reads for messages on their way, in KiB.
+pub(super) const MACHINE_CACHE: i64 = 1024;
+
+/// The cache of a connection that reads for people, in KiB. People ask seldom, and the pages that they ask for lie in the
+/// system's cache.
+pub(super) const PEOPLE_CACHE: i64 = 512;
+
+/// Opens a connection that reads, with a cache of so many KiB; the writer's connection must be open before.
+pub(super) fn reader(path: &Path, cache: i64) -> Result<Connection> {
     let failed = |why: rusqlite::Error| refused(path, why);
     let db = Connection::open_with_flags(path, read_only()).map_err(failed)?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     db.execute_batch(READER_SETTINGS).map_err(failed)?;
+    // A negative number is a size in KiB; a positive number would count pages.
+    db.pragma_update(None, "cache_size", -cache).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(db)
 }
