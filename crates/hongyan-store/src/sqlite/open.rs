@@ -87,6 +87,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     migrations::user_number(&db).map_err(failed)?;
     migrations::runner().run(&mut db).map_err(|why| trouble(path, &why.to_string()))?;
     defend(&db).map_err(failed)?;
+    keep_plans(&db).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(db)
 }
@@ -94,6 +95,12 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
 /// Forbids the SQL statements that could corrupt the file.
 fn defend(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map(|_| ())
+}
+
+/// Keeps the plan of a statement whatever its values are. Otherwise SQLite looks at the values to see whether an index of some
+/// rows only holds the rows that are wanted, and so parses and plans the statement again whenever a value changes.
+fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 /// Makes the files of a database readable for their owner alone, whatever the umask: they contain the messages to users in
@@ -153,6 +160,7 @@ pub(super) fn reader(path: &Path, cache: i64) -> Result<Connection> {
     db.execute_batch(READER_SETTINGS).map_err(failed)?;
     // A negative number is a size in KiB; a positive number would count pages.
     db.pragma_update(None, "cache_size", -cache).map_err(failed)?;
+    keep_plans(&db).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(db)
 }
