@@ -149,6 +149,10 @@ async fn addresses(gateway: &Gateway) -> Result<Vec<(Name, String)>> {
         (("figures: a year", "统计：一年"), "/console/stats?span=365d".to_owned()),
         (("apps", "小程序"), "/console/apps".to_owned()),
         (("app", "单个小程序"), format!("/console/apps/{APPID}")),
+        (
+            ("template, with the form that sends a test", "模板及发送测试的表单"),
+            format!("/console/apps/{APPID}/templates/{}", stock::known_template()),
+        ),
         (("events", "事件"), "/console/events".to_owned()),
         (("webhooks", "webhook"), "/console/webhooks".to_owned()),
         (("nodes", "节点"), "/console/nodes".to_owned()),

@@ -1,5 +1,5 @@
 //! What months of use leave in a database beside messages, as far as the console's pages read it: users who logged in,
-//! and figures over time.
+//! figures over time, and a template.
 //!
 //! The statements name the columns of `crates/hongyan-store/migrations/`; the measurement reads what they write through
 //! the console's pages.
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use hongyan_clock::{Clock, UnixMillis};
 use hongyan_ledger::tally::{HOURS_KEPT, MINUTES_KEPT, TallyStep};
-use hongyan_ledger::{Lane, ReasonCode};
+use hongyan_ledger::{Channel, Lane, ReasonCode};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::Result;
@@ -39,6 +39,7 @@ pub(super) fn fill(database: &Path, users: u32) -> Result {
         let transaction = db.transaction()?;
         fill_users(&transaction, users)?;
         fill_tallies(&transaction)?;
+        fill_templates(&transaction)?;
         transaction.commit()?;
         db.close().map_err(|(_, error)| error)
     };
@@ -58,6 +59,31 @@ fn fill_users(db: &Transaction<'_>, users: u32) -> rusqlite::Result<()> {
         let unionid = format!("uB{:016x}", scatter(u64::from(number)));
         insert.execute(params![lane.number(), APPID, openid, unionid, [7_u8; 60], now.0])?;
     }
+    Ok(())
+}
+
+/// A template that the gateway knows, with the fields of the stored messages. No message that is sent has it: the load is that of
+/// the other measurements.
+pub(super) fn known_template() -> String {
+    template(1)
+}
+
+/// The templates with figures.
+fn template(number: u32) -> String {
+    if number == 0 { TEMPLATE.to_owned() } else { format!("{TEMPLATE}{number}") }
+}
+
+fn fill_templates(db: &Transaction<'_>) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT INTO templates (appid, template_id, channel, long_term, title, content, example, enums) \
+         VALUES (?, ?, ?, 0, '取餐提醒', ?, '', '{}')",
+        params![
+            APPID,
+            known_template(),
+            Channel::Subscribe.code(),
+            "商品:{{thing1.DATA}}\n时间:{{date2.DATA}}\n金额:{{amount3.DATA}}\n单号:{{character_string4.DATA}}"
+        ],
+    )?;
     Ok(())
 }
 
@@ -89,7 +115,7 @@ fn fill_step(
     start: UnixMillis,
 ) -> rusqlite::Result<()> {
     for number in 0..TEMPLATES {
-        let template = if number == 0 { TEMPLATE.to_owned() } else { format!("{TEMPLATE}{number}") };
+        let template = template(number);
         for (what, reason, code, count) in COUNTS {
             insert.execute(params![step.code(), start.0, APPID, template, what, reason, code, count])?;
         }
