@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::beside::Draft;
 use crate::cli::BackupArgs;
 use crate::failure::Failure;
+use crate::files::{self, Owner};
 use crate::stoppable::stoppable;
 use crate::text::{Text, say};
 use crate::{output, settings};
@@ -72,14 +73,18 @@ pub(crate) async fn run(args: &BackupArgs) -> Result<(), Failure> {
 }
 
 /// Notes the time of the backup beside the database, where the gateway reads it for its metrics. The file is replaced, not
-/// written: the last file may belong to root.
+/// written: the last file may belong to root. The file belongs to the database's owner.
 fn note_time(database: &Path, at: SystemTime) -> Result<(), Failure> {
     let mark = backup_mark(database);
     let draft = Draft::beside(&mark)?;
     File::create_new(&draft.path)
         .and_then(|file| file.set_modified(at))
         .map_err(|error| Failure::cannot_write(&mark, &error))?;
-    draft.becomes(&mark)
+    draft.becomes(&mark)?;
+    match Owner::of(database) {
+        Some(owner) if files::is_root() => files::give(&mark, owner),
+        _ => Ok(()),
+    }
 }
 
 /// Names the place of the master key, for the person who must keep a copy of it.
