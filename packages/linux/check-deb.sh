@@ -40,7 +40,25 @@ until_true state_is failed
 [ "$(systemctl show -p ExecMainStatus --value hongyan.service)" = 78 ] || fail 'a wrong configuration has another exit code'
 cp -p /check/kept.toml $config
 
-# 5. A port that is in use is tried a few times, and no more.
+# 5. So is an override of the unit with a wrong setting. A line that systemd does not know keeps nothing from running.
+overrides=/etc/systemd/system/hongyan.service.d
+mkdir $overrides
+printf '[Service]\nEnvironment=HONGYAN_LISTEN=nowhere\n' >$overrides/override.conf
+systemctl daemon-reload
+systemctl reset-failed hongyan.service
+systemctl restart hongyan.service || true
+until_true state_is failed
+[ "$(systemctl show -p ExecMainStatus --value hongyan.service)" = 78 ] || fail 'a wrong override has another exit code'
+printf '[Service]\nProtectSytem=strict\n' >$overrides/override.conf
+systemctl daemon-reload
+systemctl reset-failed hongyan.service
+systemctl restart hongyan.service
+until_true healthy
+rm -r $overrides
+systemctl daemon-reload
+systemctl stop hongyan.service
+
+# 6. A port that is in use is tried a few times, and no more.
 hongyan sandbox --listen 127.0.0.1:8780 >/check/sandbox.log 2>&1 &
 sandbox=$!
 systemctl reset-failed hongyan.service
@@ -54,7 +72,7 @@ systemctl reset-failed hongyan.service
 systemctl start hongyan.service
 until_true healthy
 
-# 6. A removal stops the service, and keeps configuration, data and user.
+# 7. A removal stops the service, and keeps configuration, data and user.
 before=$(pid)
 apt-get remove --yes hongyan
 [ ! -e "/proc/$before" ] || fail 'the service runs after a removal'
@@ -62,14 +80,14 @@ apt-get remove --yes hongyan
 [ -e $config ] && [ -e /var/lib/hongyan/hongyan.db ] || fail 'a removal took data along'
 getent passwd hongyan
 
-# 7. An administrator who forbids starts gets a package that is not started.
+# 8. An administrator who forbids starts gets a package that is not started.
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod +x /usr/sbin/policy-rc.d
 dpkg -i "$newer"
 state_is inactive || fail 'the service was started against policy-rc.d'
 rm /usr/sbin/policy-rc.d
 
-# 8. Everything runs on this machine without the service.
+# 9. Everything runs on this machine without the service.
 mkfifo /check/demo
 timeout 20 hongyan demo --json --listen 127.0.0.1:0 --sandbox-listen 127.0.0.1:0 >/check/demo 2>/check/demo.log &
 demo=$!
@@ -77,7 +95,7 @@ head -n 1 /check/demo | grep -q '"gateway"' || fail 'the demo is not ready'
 kill $demo
 wait $demo || true
 
-# 9. A purge takes everything along.
+# 10. A purge takes everything along.
 apt-get purge --yes hongyan
 for path in /etc/hongyan /var/lib/hongyan /etc/systemd/system/multi-user.target.wants/hongyan.service; do
     [ ! -e $path ] || fail "$path is there after a purge"
