@@ -1,10 +1,11 @@
 //! Tests the files of `deploy/`: alert rules by their unit tests, manifests by the schemas of Kubernetes, Compose and CI services,
 //! nginx in front of a demo, and each query of the dashboard in a Prometheus that scrapes the demo.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{Result, root, run as run_command};
+use crate::command::{Result, root, run as run_command, target_dir};
 use crate::demo::{self, Demo};
 use crate::prepare;
 
@@ -28,7 +29,21 @@ pub(crate) fn run() -> Result {
     println!("-- the files");
     run_command(&mut unittest(&python, "files_test"))?;
     println!("-- nginx and Prometheus beside a demo");
-    demo::with_flags(LOG, &["--events"], |demo| beside(demo, &python))
+    let data = target_dir()?.join("deploy-demo");
+    if data.exists() {
+        fs::remove_dir_all(&data).map_err(|error| format!("cannot remove {}: {error}", data.display()))?;
+    }
+    let flags = ["--events", "--data-dir", data.to_str().ok_or("the target directory is not UTF-8")?];
+    demo::with_flags(LOG, &flags, |demo| {
+        // The dashboard shows when the last backup was made.
+        run_command(
+            Command::new(target_dir()?.join("debug/hongyan"))
+                .arg("backup")
+                .arg(data.join("backup.db"))
+                .env("HONGYAN_DATA_DIR", &data),
+        )?;
+        beside(demo, &python)
+    })
 }
 
 fn beside(demo: &Demo, python: &Path) -> Result {
