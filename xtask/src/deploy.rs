@@ -1,12 +1,12 @@
 //! Tests the files of `deploy/`: alert rules by their unit tests, manifests by the schemas of Kubernetes, Compose and CI services,
 //! nginx in front of a demo, and each query of the dashboard in a Prometheus that scrapes the demo.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::command::{Result, root, run as run_command, target_dir};
 use crate::demo::{self, Demo};
+use crate::package::files::clear_folder;
 use crate::prepare;
 
 /// The folder of the tests.
@@ -30,9 +30,7 @@ pub(crate) fn run() -> Result {
     run_command(&mut unittest(&python, "files_test"))?;
     println!("-- nginx and Prometheus beside a demo");
     let data = target_dir()?.join("deploy-demo");
-    if data.exists() {
-        fs::remove_dir_all(&data).map_err(|error| format!("cannot remove {}: {error}", data.display()))?;
-    }
+    clear_folder(&data)?;
     let flags = ["--events", "--data-dir", data.to_str().ok_or("the target directory is not UTF-8")?];
     demo::with_flags(LOG, &flags, |demo| {
         // The dashboard shows when the last backup was made.

@@ -1,12 +1,12 @@
 //! Tests the packages for PyPI and npm, made of the debug binary: the tests of the samples, the tests of the packages
 //! themselves, and the types.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::command::{Result, cargo, root, run as run_command, target_dir};
 use crate::installed::{Node, PYTHON, Python};
+use crate::package::files::clear_folder;
 use crate::package::{npm, wheel};
 use crate::prepare;
 
@@ -21,11 +21,7 @@ pub(crate) fn run() -> Result {
     prepare::npm_packages(TYPESCRIPT)?;
     run_command(&mut cargo(&["build", "--package", "hongyan"]))?;
     let folder = target_dir()?.join("kits");
-    let unwritable = |error| format!("cannot make {} again: {error}", folder.display());
-    if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(unwritable)?;
-    }
-    fs::create_dir_all(&folder).map_err(unwritable)?;
+    clear_folder(&folder)?;
     // Without its line tables a debug binary is packed in seconds.
     let binary = folder.join("hongyan");
     run_command(Command::new("strip").arg("-o").arg(&binary).arg(target_dir()?.join("debug/hongyan")))?;

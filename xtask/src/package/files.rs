@@ -15,7 +15,7 @@ pub(super) const CHECKSUMS: &str = "SHA256SUMS";
 ///
 /// # Errors
 /// When the file system refuses.
-pub(super) fn clear_folder(path: &Path) -> Result {
+pub(crate) fn clear_folder(path: &Path) -> Result {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(path, &error)),
         _ => {}

@@ -21,7 +21,7 @@ mod containerfile;
 mod contents;
 mod crates;
 mod deb;
-mod files;
+pub(crate) mod files;
 mod image;
 mod licences;
 pub(crate) mod npm;
