@@ -26,10 +26,19 @@ async fn put(feed: &mpsc::Sender<Piece>, text: &'static str) {
 }
 
 async fn listening() -> (TcpListener, Client) {
+    listening_with(|_| {}).await
+}
+
+/// For a client that waits for half a second only.
+async fn listening_with_little_patience() -> (TcpListener, Client) {
+    listening_with(|config| config.answer_timeout = Duration::from_millis(500)).await
+}
+
+async fn listening_with(change: impl FnOnce(&mut ClientConfig)) -> (TcpListener, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let mut config = ClientConfig::new(url);
-    config.answer_timeout = Duration::from_millis(500);
+    change(&mut config);
     config.proof = Duration::ZERO;
     (listener, Client::new(config).unwrap())
 }
@@ -153,7 +162,7 @@ async fn who_gives_up_in_the_middle_of_a_body_leaves_no_whole_request_behind() {
 #[tokio::test]
 async fn silence_ends_an_exchange_wherever_it_falls() {
     // In the request's body.
-    let (listener, client) = listening().await;
+    let (listener, client) = listening_with_little_patience().await;
     let (feed, body) = fed();
     let asked = post(&client, body);
     put(&feed, "first").await;
@@ -162,7 +171,7 @@ async fn silence_ends_an_exchange_wherever_it_falls() {
     drop(listener);
 
     // Before the answer.
-    let (listener, client) = listening().await;
+    let (listener, client) = listening_with_little_patience().await;
     let asked = upload(&client, Upload::Whole(Bytes::from("all")));
     let (mut stream, _) = listener.accept().await.unwrap();
     let failure = asked.await.unwrap().unwrap_err().to_string();
