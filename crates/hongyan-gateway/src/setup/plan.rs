@@ -34,9 +34,7 @@ impl Present {
         let webhooks = store.webhooks().await?.into_iter().map(|start| start.record);
         Ok(Self { apps: store.apps().await?, webhooks: webhooks.collect(), keys: store.keys().await? })
     }
-}
 
-impl Present {
     /// Whether only a vault can tell whether the stored secrets are those of the set-up.
     pub const fn has_secrets(&self) -> bool {
         !self.apps.is_empty() || !self.webhooks.is_empty()

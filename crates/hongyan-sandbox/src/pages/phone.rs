@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
-use hongyan_ui::headers::POLICY;
+use hongyan_ui::headers::POLICY_IN_A_FRAME;
 use hongyan_ui::{Document, Language, public_answer};
 
 use super::words::Words;
@@ -26,9 +26,7 @@ pub(super) async fn show(uri: Uri, headers: HeaderMap) -> Response {
 /// `GET /phones/frame`: the same for a phone in a frame. Only a page of the sandbox may hold the frame.
 pub(super) async fn show_in_a_frame(uri: Uri, headers: HeaderMap) -> Response {
     let mut response = show(uri, headers).await;
-    let policy = POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'");
-    if let Ok(policy) = HeaderValue::try_from(policy) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
+    let policy = HeaderValue::from_static(POLICY_IN_A_FRAME);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }

@@ -8,7 +8,7 @@ use axum::extract::State as Shared;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use hongyan_ui::Language;
-use hongyan_ui::headers::POLICY;
+use hongyan_ui::headers::POLICY_WITH_FRAMES;
 
 use super::frame::{Frame, link};
 use crate::control::unknown_app;
@@ -99,10 +99,8 @@ pub(super) async fn show(Shared(inner): Shared<Arc<Inner>>, uri: Uri, headers: H
     let apps = offered(&inner.state());
     let page = PhonesPage { frame: Frame::new("/phones", &uri, &headers), apps, shown };
     let mut response = page.frame.answer(StatusCode::OK, &page);
-    let policy = HeaderValue::try_from(format!("{POLICY}; frame-src 'self'"));
-    if let Ok(policy) = policy {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
+    let policy = HeaderValue::from_static(POLICY_WITH_FRAMES);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }
 
