@@ -28,7 +28,8 @@ as_hongyan key list | grep -q check || fail 'an upgrade lost the data'
 
 # 3. Every file is there as it was packed.
 rpm --verify --nodeps --noconfig hongyan
-for file in /usr/share/bash-completion/completions/hongyan /usr/share/man/man1/hongyan.1.gz /usr/share/doc/hongyan/README.md; do
+for file in /usr/share/bash-completion/completions/hongyan /usr/share/man/man1/hongyan.1.gz \
+    /usr/share/man/zh_CN/man1/hongyan.1.gz /usr/share/doc/hongyan/README.md; do
     grep -qx "$file" files || fail "the package has no $file"
 done
 

@@ -19,8 +19,9 @@ for shell in bash:hongyan.bash fish:hongyan.fish zsh:_hongyan; do
     hongyan completions "${shell%:*}" | cmp - "completions/${shell#*:}"
 done
 bash -c '. completions/hongyan.bash && complete -p hongyan'
-mkdir /check/man
-hongyan man /check/man
+mkdir -p /check/man/man1 /check/man/zh_CN/man1
+hongyan man /check/man/man1
+hongyan --lang zh man /check/man/zh_CN/man1
 diff -r /check/man man
 for file in CHANGELOG.md LICENSE-APACHE LICENSE-MIT THIRD-PARTY.txt hongyan.service; do
     [ -s $file ] || fail "the archive has no $file"

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use clap::CommandFactory as _;
-
-use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::{language, usage};
 
-/// Writes a page for each command into a directory that exists.
+/// Writes a page for each command, in the language of this process, into a directory that exists.
 pub(crate) fn run(directory: &Path) -> Result<(), Failure> {
-    clap_mangen::generate_to(Cli::command(), directory)
-        .map_err(|error| Failure::cannot_write(directory, &error))
+    for page in usage::manual_pages(language::current()) {
+        let path = directory.join(page.file);
+        std::fs::write(&path, page.source).map_err(|error| Failure::cannot_write(&path, &error))?;
+    }
+    Ok(())
 }

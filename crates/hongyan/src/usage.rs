@@ -5,6 +5,7 @@
 //! | [`help`] | how help becomes Chinese |
 //! | [`wrong`] | an error in the command line, in Chinese |
 //! | [`words`] | the Chinese of every text |
+//! | [`manual`] | the manual pages |
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -13,14 +14,21 @@ use hongyan_ui::Language;
 use crate::cli::Cli;
 
 mod help;
+mod manual;
 mod words;
 mod wrong;
 
+pub(crate) use manual::manual_pages;
+
 /// Every command, with its help in this language.
 pub(crate) fn command(language: Language) -> clap::Command {
+    in_language(Cli::command(), language)
+}
+
+fn in_language(command: clap::Command, language: Language) -> clap::Command {
     match language {
-        Language::En => Cli::command(),
-        Language::Zh => help::in_chinese(Cli::command()),
+        Language::En => command,
+        Language::Zh => help::in_chinese(command),
     }
 }
 

@@ -12,6 +12,9 @@ use crate::command::{Result, output_of, root, run as run_command};
 const COMPLETIONS: [(&str, &str); 3] =
     [("bash", "hongyan.bash"), ("fish", "hongyan.fish"), ("zsh", "_hongyan")];
 
+/// The manual pages: their language, and their folder. `man` looks for `man1` in the folders of `share/man`.
+pub(super) const MANUALS: [(&str, &str); 2] = [("en", "man/man1"), ("zh", "man/zh_CN/man1")];
+
 /// Files of the repository: what they are called, and where they are.
 const SOURCES: [(&str, &str); 7] = [
     ("README.md", "README.md"),
@@ -60,10 +63,12 @@ fn make() -> Result<PathBuf> {
     }
     // The command writes files for their user alone.
     let pages = work()?.join("man");
-    clear_folder(&pages)?;
-    run_command(in_english(&binary).arg("man").arg(&pages))?;
-    for page in sorted(&pages)? {
-        copy(&page, &folder.join("man").join(page.file_name().unwrap_or_default()), 0o644)?;
+    for (language, place) in MANUALS {
+        clear_folder(&pages)?;
+        run_command(in_english(&binary).args(["man", "--lang", language]).arg(&pages))?;
+        for page in sorted(&pages)? {
+            copy(&page, &folder.join(place).join(page.file_name().unwrap_or_default()), 0o644)?;
+        }
     }
     Ok(folder)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::contents::MANUALS;
 use super::files::{self, clear_folder, copy, epoch, read, sorted, write};
 use super::{OLDER, VERSION, contents, dist, roots, work};
 use crate::command::{Result, output_of, root, run as run_command};
@@ -78,12 +79,15 @@ pub(super) fn lay_out(tree: &Path, zsh: &str, units: &str) -> Result {
     for (from, to) in places {
         copy(&contents.join(from), &tree.join(to), if from == "hongyan" { 0o755 } else { 0o644 })?;
     }
-    let pages = tree.join("usr/share/man/man1");
-    for page in sorted(&contents.join("man"))? {
-        copy(&page, &pages.join(page.file_name().unwrap_or_default()), 0o644)?;
-    }
     let mut gzip = Command::new("gzip");
-    gzip.arg("-9n").arg(tree.join("usr/share/doc/hongyan/changelog")).args(sorted(&pages)?);
+    gzip.arg("-9n").arg(tree.join("usr/share/doc/hongyan/changelog"));
+    for (_, folder) in MANUALS {
+        let pages = tree.join("usr/share").join(folder);
+        for page in sorted(&contents.join(folder))? {
+            copy(&page, &pages.join(page.file_name().unwrap_or_default()), 0o644)?;
+        }
+        gzip.args(sorted(&pages)?);
+    }
     run_command(&mut gzip)
 }
 

@@ -1,15 +1,18 @@
-//! The list of the licences of all crates in the binary, with their texts.
+//! The list of the licences of all crates and lists of others in the binary, with their texts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
 use super::crates::{self, Crate};
-use super::files::{failed, sorted};
-use crate::command::Result;
+use super::files::{failed, read, sorted};
+use crate::command::{Result, root};
 
 /// How the files begin that have a licence or what it demands to be passed on.
 const NAMES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "UNLICENSE"];
+
+/// What is not a crate: the licences of the lists from which the list of frequent passwords was made.
+const OF_LISTS: &str = "crates/hongyan-gateway/src/people/frequent.LICENSE.txt";
 
 /// The text of the list.
 ///
@@ -18,8 +21,9 @@ const NAMES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "UNLICENSE"
 pub(super) fn list() -> Result<String> {
     let crates = crates::all()?;
     let mut list = String::from(
-        "Hongyan contains the following crates of others, and SQLite, which is in the public domain. On Linux its binary \
-         uses\nthe C library of the machine. Each crate is listed with its licence; the texts of the licences follow.\n\n",
+        "Hongyan contains the following crates of others, SQLite, which is in the public domain, and frequent passwords from \
+         lists\nof others. On Linux its binary uses the C library of the machine. Each crate is listed with its licence; the \
+         texts\nof the licences follow.\n\n",
     );
     // A text, without its line breaks, leads to the text and to the crates that have it.
     let mut texts: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
@@ -37,6 +41,7 @@ pub(super) fn list() -> Result<String> {
     for (text, users) in texts.values() {
         let _ = write!(list, "\n{}\n{}\n\n{}\n", "-".repeat(80), users.join(", "), text.trim_end());
     }
+    let _ = write!(list, "\n{}\n{}", "-".repeat(80), read(&root().join(OF_LISTS))?);
     Ok(list)
 }
 
