@@ -147,6 +147,16 @@ impl Node {
         run_command(self.command("node").args(["--test", "--test-reporter=spec"]).args(files))
     }
 
+    /// Runs the sample's tests by a test runner, which the sample's own packages have: a script for node in the folder
+    /// `node_modules`, and its arguments.
+    ///
+    /// # Errors
+    /// When a test fails, or when the runner is not installed.
+    pub(crate) fn test_sample(&self, runner: &[&str]) -> Result {
+        let mut node = self.command("node");
+        run_command(node.current_dir(self.project.join("example")).args(runner))
+    }
+
     /// The folder of the project.
     pub(crate) fn project(&self) -> &Path {
         &self.project

@@ -13,6 +13,9 @@ use crate::prepare;
 /// The folder with the TypeScript compiler.
 const TYPESCRIPT: &str = "api-tests";
 
+/// The sample of the package for npm, with its test runners.
+const NPM_SAMPLE: &str = "packages/npm/example";
+
 /// Runs all tests.
 ///
 /// # Errors
@@ -48,10 +51,15 @@ fn python(binary: &Path, folder: &Path) -> Result {
 }
 
 fn node(binary: &Path, folder: &Path) -> Result {
+    // The project gets a copy of the sample, with its packages.
+    prepare::npm_packages(NPM_SAMPLE)?;
     println!("-- the package for npm, with node:test");
     let node = Node::new(&folder.join("npm"))?;
     node.install(&npm::make(binary, &[], folder)?)?;
     node.test(&["example/node-test/shop.test.mjs", "tests/kit.test.mjs"])?;
+    println!("-- the package for npm, with vitest and jest");
+    node.test_sample(&["node_modules/vitest/vitest.mjs", "run", "vitest"])?;
+    node.test_sample(&["--experimental-vm-modules", "node_modules/jest/bin/jest.js", "/jest/"])?;
     println!("-- the types of the package for npm, with tsc");
     run_command(
         Command::new(root().join(TYPESCRIPT).join("node_modules/.bin/tsc"))
