@@ -98,6 +98,23 @@ async fn a_person_sees_the_own_open_sessions_and_ends_one_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_sessions_says_from_where_each_login_came() {
+    let world = World::start().await;
+    let here = visitor(&world, "lihua", Role::Viewer, None).await;
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+    for (address, words) in [("203.0.113.5", firefox), ("2001:db8::9", "<script>alert(1)</script>")] {
+        let headers = [("x-forwarded-for", address), ("user-agent", words)];
+        assert_eq!(try_log_in(&world, "lihua", &here.password, &headers).await.status, 303);
+    }
+    let page = here.get("/console/account").await.text;
+    assert!(
+        page.contains("Firefox · Linux, 203.0.113.5") && page.contains(&format!("title=\"{firefox}\"")),
+        "{page}"
+    );
+    assert!(page.contains(", 2001:db8::9") && !page.contains("<script>alert"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_is_easy_to_guess_is_refused_with_the_reason() {
     let world = World::start().await;
     let person = visitor(&world, "lihua", Role::Viewer, None).await;

@@ -26,6 +26,7 @@
 //! | `page` | how an answer is put into the frame that all pages share |
 //! | `pager` | lists in pages, and moments in their filters |
 //! | `words` | what all pages call things, in both languages |
+//! | `browser` | which browser somebody uses |
 //! | `format` | how times, numbers, states and ids look |
 //! | `chart` | curves and bars, drawn as SVG |
 //! | `pages` | one room for each page: its handler, its template, its words |
@@ -43,6 +44,7 @@ mod admit;
 mod answers;
 mod api;
 mod apps;
+mod browser;
 mod chart;
 mod console;
 mod figures;

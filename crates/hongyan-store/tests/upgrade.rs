@@ -355,6 +355,13 @@ impl Found {
         assert_eq!(fields.len(), if version >= 18 { 2 } else { 0 }, "schema {version}: {fields:?}");
         let people = store.people().await.unwrap();
         assert_eq!(people.len(), usize::from(version >= 13), "schema {version}");
+        for person in people {
+            let sessions = store.console_sessions(person.id, NOW).await.unwrap();
+            let from: Vec<_> =
+                sessions.into_iter().map(|session| (session.address, session.user_agent)).collect();
+            let known = |text: &str| (version >= 19).then(|| text.to_owned());
+            assert_eq!(from, [(known("192.0.2.7"), known("curl/8.5.0"))], "schema {version}");
+        }
         let filter = TallyFilter {
             since: UnixMillis(1_789_900_000_000),
             until: NOW,

@@ -14,6 +14,7 @@ use http::{StatusCode, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::browser;
 use crate::console::Console;
 use crate::form::{Form, Nothing};
 use crate::format::At;
@@ -67,6 +68,7 @@ texts! {
     sessions = "会话", "Sessions";
     sessions_lead = "会话在 2 小时不使用后结束，最长 24 小时。", "A session ends after 2 hours without a request, and after 24 hours in any case.";
     began = "登录时间", "Logged in";
+    from = "登录自", "From";
     last_used = "最近使用", "Last used";
     ends = "不再使用则结束于", "Ends if unused";
     this_session = "本会话", "this session";
@@ -118,6 +120,12 @@ impl AccountPage {
             factor_trouble: None,
             sessions: open.map_err(|error| store_is_away(&error))?,
         })
+    }
+
+    /// The client of a session, in a few words; its own words are the title.
+    fn client(&self, session: &OpenSession) -> String {
+        let browser = session.user_agent.as_deref().map(browser::short_name);
+        [browser.as_deref(), session.address.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     fn at(&self, at: &UnixMillis) -> At {

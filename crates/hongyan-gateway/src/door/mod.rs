@@ -40,8 +40,7 @@ mod serving;
 mod shared;
 mod watch;
 
-pub(crate) use address::ClientAddress;
-pub use address::Peer;
+pub use address::{ClientAddress, Peer};
 pub(crate) use body::Upload;
 pub use listeners::Listeners;
 pub(crate) use listeners::{Door, Rules};

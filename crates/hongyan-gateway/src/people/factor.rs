@@ -201,7 +201,7 @@ mod tests {
     }
 
     async fn note(sessions: &Sessions, password: &SecretString) -> SecretString {
-        match sessions.log_in("lihua", password.clone()).await.unwrap() {
+        match sessions.log_in("lihua", password.clone(), LoginClient::default()).await.unwrap() {
             LoggedIn::NeedsCode(note) => note,
             LoggedIn::Session(_) => panic!("no code is asked for"),
         }
@@ -247,7 +247,7 @@ mod tests {
 
         // The code that confirmed the factor is used up.
         let given = note(&sessions, password).await;
-        let used = sessions.log_in_with_code(&given, &code).await;
+        let used = sessions.log_in_with_code(&given, &code, LoginClient::default()).await;
         assert!(matches!(used, Err(LoginError::WrongCode)));
 
         let both = Vault::from_key([2; 32]).with_previous([1; 32]).unwrap();
@@ -255,31 +255,45 @@ mod tests {
         assert!(rotated.is_complete && rotated.unopened.is_empty(), "{rotated:?}");
         assert_eq!(rotated.resealed.values().sum::<u64>(), 1);
         assert!(matches!(
-            sessions.log_in_with_code(&given, &factor.totp.code(step(&clock) + 1)).await,
+            sessions
+                .log_in_with_code(&given, &factor.totp.code(step(&clock) + 1), LoginClient::default())
+                .await,
             Err(LoginError::Sealed(_))
         ));
         let sessions = with(Vault::from_key([2; 32]));
         assert!(
-            matches!(sessions.log_in_with_code(&given, &code).await, Err(LoginError::Over)),
+            matches!(
+                sessions.log_in_with_code(&given, &code, LoginClient::default()).await,
+                Err(LoginError::Over)
+            ),
             "the note was sealed with the key before"
         );
         let given = note(&sessions, password).await;
         clock.advance(30_000);
         let code = factor.totp.code(step(&clock));
-        let token = sessions.log_in_with_code(&given, &code).await.unwrap();
+        let token = sessions.log_in_with_code(&given, &code, LoginClient::default()).await.unwrap();
         assert!(sessions.session(token.expose_secret()).await.unwrap().is_some());
-        assert!(matches!(sessions.log_in_with_code(&given, &code).await, Err(LoginError::WrongCode)));
+        assert!(matches!(
+            sessions.log_in_with_code(&given, &code, LoginClient::default()).await,
+            Err(LoginError::WrongCode)
+        ));
 
         // A note is good for a while, and for the password that was right.
         clock.advance(30_000);
         let next = factor.totp.code(step(&clock));
         let given = note(&sessions, password).await;
         clock.advance(Duration::from_secs(300).as_millis() as i64);
-        assert!(matches!(sessions.log_in_with_code(&given, &next).await, Err(LoginError::Over)));
+        assert!(matches!(
+            sessions.log_in_with_code(&given, &next, LoginClient::default()).await,
+            Err(LoginError::Over)
+        ));
         let given = note(&sessions, password).await;
         admin::reset_password(&*store, lihua.id).await.unwrap();
         let next = factor.totp.code(step(&clock));
-        assert!(matches!(sessions.log_in_with_code(&given, &next).await, Err(LoginError::Over)));
+        assert!(matches!(
+            sessions.log_in_with_code(&given, &next, LoginClient::default()).await,
+            Err(LoginError::Over)
+        ));
         assert!(!sessions.has_factor(lihua).await.unwrap(), "a reset takes the factor away");
         store.close().await;
     }
@@ -303,7 +317,9 @@ mod tests {
         let guesses: Vec<_> = (0..50)
             .map(|_| {
                 let (sessions, given) = (sessions.clone(), given.clone());
-                tokio::spawn(async move { sessions.log_in_with_code(&given, "no code").await })
+                tokio::spawn(async move {
+                    sessions.log_in_with_code(&given, "no code", LoginClient::default()).await
+                })
             })
             .collect();
         let mut checked = 0;

@@ -9,6 +9,7 @@
 //! | [`password`] | how passwords are hashed |
 //! | `weakness` | which passwords are not good enough |
 //! | `sessions` | who is logged in, and for how long |
+//! | `client` | from where somebody logs in |
 //! | `own_sessions` | a person's own sessions: which are open, and ending them |
 //! | `guesses` | how often somebody may try a password or a code |
 //! | [`totp`] | the codes of a second factor |
@@ -18,6 +19,7 @@
 //! | [`admin`] | adding people, and what an admin changes about them |
 
 pub mod admin;
+mod client;
 mod factor;
 mod guesses;
 mod login_step;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use hongyan_ledger::PersonId;
 use hongyan_wechat::AppId;
 
+pub use client::LoginClient;
 pub use factor::{FactorError, NewFactor};
 pub use own_sessions::OpenSession;
 pub use role::Role;

@@ -19,6 +19,10 @@ pub struct OpenSession {
     pub used_at: UnixMillis,
     /// When the session ends if it is not used any more.
     pub ends_at: UnixMillis,
+    /// The address of the client that logged in, if it is known.
+    pub address: Option<String>,
+    /// What that client says of itself, if it does.
+    pub user_agent: Option<String>,
     /// The request that asks is of this session.
     pub is_this: bool,
 }
@@ -45,6 +49,8 @@ impl Sessions {
             used_at: session.used_at,
             ends_at: session.used_at.plus(IDLE).min(session.expires_at),
             is_this: this == Some(session.hash),
+            address: session.address,
+            user_agent: session.user_agent,
         });
         Ok(sessions.collect())
     }

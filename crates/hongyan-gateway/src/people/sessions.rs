@@ -9,6 +9,7 @@ use hongyan_store::types::{ConsoleSession, LoginLink, NewPassword, PersonChange,
 use hongyan_store::{Store, StoreError};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::client::LoginClient;
 use super::guesses::{Guesses, Turn};
 use super::login_step::LoginStep;
 use super::password::{self, TooMany};
@@ -110,13 +111,18 @@ impl Sessions {
     ///
     /// # Errors
     /// When name or password is wrong, or it cannot be found out now.
-    pub async fn log_in(&self, name: &str, password: SecretString) -> Result<LoggedIn, LoginError> {
+    pub async fn log_in(
+        &self,
+        name: &str,
+        password: SecretString,
+        client: LoginClient,
+    ) -> Result<LoggedIn, LoginError> {
         let (_turn, person) = self.check(&name.trim().to_lowercase(), password).await?;
         if person.totp.is_some() {
             let step = LoginStep::new(&person, self.clock.now().plus(CODE_WITHIN));
             return Ok(LoggedIn::NeedsCode(step.seal(&self.vault)));
         }
-        self.begin(&person, None).await.map(LoggedIn::Session)
+        self.begin(&person, None, client).await.map(LoggedIn::Session)
     }
 
     /// Logs a person in who has given the right password, and now a code; the token for the cookie. A wrong code is a
@@ -128,6 +134,7 @@ impl Sessions {
         &self,
         note: &SecretString,
         code: &str,
+        client: LoginClient,
     ) -> Result<SecretString, LoginError> {
         let turn = self.guesses.turn().await?;
         let now = self.clock.now();
@@ -138,7 +145,7 @@ impl Sessions {
             return Err(LoginError::Wait(wait));
         }
         let (_turn, step) = self.check_code(turn, &person, code)?;
-        self.begin(&person, Some(step)).await
+        self.begin(&person, Some(step), client).await
     }
 
     /// Checks the password of the person with this name, in a turn of its own, which the answer has. A name that nobody has
@@ -199,7 +206,12 @@ impl Sessions {
         });
     }
 
-    async fn begin(&self, person: &PersonRecord, totp_step: Option<i64>) -> Result<SecretString, LoginError> {
+    async fn begin(
+        &self,
+        person: &PersonRecord,
+        totp_step: Option<i64>,
+        client: LoginClient,
+    ) -> Result<SecretString, LoginError> {
         let token = random_token(SESSION_PREFIX);
         let now = self.clock.now();
         let session = ConsoleSession {
@@ -208,11 +220,14 @@ impl Sessions {
             created_at: now,
             used_at: now,
             expires_at: now.plus(LONGEST),
+            address: client.address.map(|address| address.to_string()),
+            user_agent: client.user_agent,
         };
         if !self.store.log_in(session, totp_step).await? {
             return Err(if totp_step.is_some() { LoginError::WrongCode } else { LoginError::Wrong });
         }
-        tracing::info!(target: "audit", person = %person.id, name = person.name, "logged in");
+        let address = client.address.map(tracing::field::display);
+        tracing::info!(target: "audit", person = %person.id, name = person.name, address, "logged in");
         Ok(token)
     }
 
@@ -232,9 +247,9 @@ impl Sessions {
     ///
     /// # Errors
     /// When nobody knows the link any more, or the store fails.
-    pub async fn follow_link(&self, token: &str) -> Result<SecretString, LoginError> {
+    pub async fn follow_link(&self, token: &str, client: LoginClient) -> Result<SecretString, LoginError> {
         let person = self.store.take_login_link(sha256(token), self.clock.now()).await?;
-        self.begin(&person.ok_or(LoginError::Wrong)?, None).await
+        self.begin(&person.ok_or(LoginError::Wrong)?, None, client).await
     }
 
     /// Who is logged in with this token.
@@ -335,7 +350,9 @@ mod tests {
     async fn compared(sessions: &Sessions, name: &'static str) -> usize {
         let guess = || {
             let sessions = sessions.clone();
-            tokio::spawn(async move { sessions.log_in(name, "wrong password".into()).await })
+            tokio::spawn(async move {
+                sessions.log_in(name, "wrong password".into(), LoginClient::default()).await
+            })
         };
         let guesses: Vec<_> = (0..GUESSES).map(|_| guess()).collect();
         let mut compared = 0;
@@ -371,12 +388,21 @@ mod tests {
         // A name that nobody has waits as long, so a wait does not tell that there is such a person.
         for name in ["lihua", "nobody"] {
             assert_eq!(compared(&sessions, name).await, 5, "{name}");
-            assert!(matches!(sessions.log_in(name, password.clone()).await, Err(LoginError::Wait(_))));
+            assert!(matches!(
+                sessions.log_in(name, password.clone(), LoginClient::default()).await,
+                Err(LoginError::Wait(_))
+            ));
         }
         assert_eq!(sessions.store.person("lihua").await.unwrap().unwrap().failures, 5);
         sessions.clock.advance(1_000);
-        assert!(matches!(sessions.log_in("nobody", password.clone()).await, Err(LoginError::Wrong)));
-        assert!(matches!(sessions.log_in("lihua", password.clone()).await, Ok(LoggedIn::Session(_))));
+        assert!(matches!(
+            sessions.log_in("nobody", password.clone(), LoginClient::default()).await,
+            Err(LoginError::Wrong)
+        ));
+        assert!(matches!(
+            sessions.log_in("lihua", password.clone(), LoginClient::default()).await,
+            Ok(LoggedIn::Session(_))
+        ));
         assert_eq!(sessions.store.person("lihua").await.unwrap().unwrap().failures, 0);
         sessions.store.close().await;
     }

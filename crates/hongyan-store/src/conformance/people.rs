@@ -51,6 +51,8 @@ fn session(person: &PersonRecord, hash: u8) -> ConsoleSession {
         created_at: after(1),
         used_at: after(1),
         expires_at: after(100),
+        address: None,
+        user_agent: None,
     }
 }
 
@@ -132,7 +134,8 @@ async fn a_session_ends_by_time_by_word_and_with_the_password(world: World) {
     store.console_session_used([1; 32], after(50)).await.unwrap();
     let (used, _) = store.console_session([1; 32], after(51)).await.unwrap().unwrap();
     assert_eq!(used.used_at, after(50));
-    let later = ConsoleSession { created_at: after(9), ..session(&anna, 5) };
+    let (address, user_agent) = (Some("2001:db8::1".to_owned()), Some("curl/8.5.0".to_owned()));
+    let later = ConsoleSession { created_at: after(9), address, user_agent, ..session(&anna, 5) };
     assert!(store.log_in(later.clone(), None).await.unwrap());
     let open = async |at| store.console_sessions(anna.id, at).await.unwrap();
     let hashes: Vec<_> = open(after(51)).await.iter().map(|session| session.hash[0]).collect();

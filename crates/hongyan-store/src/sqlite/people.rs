@@ -55,6 +55,8 @@ fn read_session(cells: &mut Cells<'_>) -> RowResult<ConsoleSession> {
         created_at: cells.moment()?,
         used_at: cells.moment()?,
         expires_at: cells.moment()?,
+        address: cells.raw()?,
+        user_agent: cells.raw()?,
     })
 }
 
@@ -77,7 +79,7 @@ pub(super) fn session(
     one(
         db,
         concat!(
-            "SELECT s.hash, s.person, s.created_at, s.used_at, s.expires_at, ",
+            "SELECT s.hash, s.person, s.created_at, s.used_at, s.expires_at, s.address, s.user_agent, ",
             columns_of_p!(),
             " FROM console_sessions s JOIN people p ON p.id = s.person WHERE s.hash = ? AND s.expires_at > ?"
         ),
@@ -90,7 +92,7 @@ pub(super) fn session(
 fn sessions(db: &Connection, person: PersonId, now: UnixMillis) -> RowResult<Vec<ConsoleSession>> {
     many(
         db,
-        "SELECT hash, person, created_at, used_at, expires_at FROM console_sessions \
+        "SELECT hash, person, created_at, used_at, expires_at, address, user_agent FROM console_sessions \
          WHERE person = ? AND expires_at > ? ORDER BY created_at DESC, hash",
         params![person.as_bytes(), now.0],
         read_session,
@@ -165,13 +167,16 @@ impl PeopleRows for Transaction<'_> {
     fn insert_console_session(&self, session: &ConsoleSession) -> RowResult<()> {
         change(
             self,
-            "INSERT INTO console_sessions (hash, person, created_at, used_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO console_sessions (hash, person, created_at, used_at, expires_at, address, user_agent) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
             params![
                 session.hash,
                 session.person.as_bytes(),
                 session.created_at.0,
                 session.used_at.0,
-                session.expires_at.0
+                session.expires_at.0,
+                session.address,
+                session.user_agent
             ],
         )?;
         Ok(())

@@ -104,6 +104,10 @@ pub struct ConsoleSession {
     pub used_at: UnixMillis,
     /// When it ends, however much it is used.
     pub expires_at: UnixMillis,
+    /// The address of the client that logged in.
+    pub address: Option<String>,
+    /// What that client says of itself.
+    pub user_agent: Option<String>,
 }
 
 /// A link that logs a person in, once.
