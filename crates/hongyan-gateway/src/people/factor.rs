@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::people::admin::{self, NewPerson};
-    use crate::people::{LoggedIn, Role};
+    use crate::people::{LoggedIn, LoginClient, Role};
     use crate::vault::rotation;
 
     /// A clock at the beginning of a step.
@@ -194,6 +194,11 @@ mod tests {
     /// The number of the step that the clock shows.
     fn step(clock: &Clock) -> i64 {
         clock.now().as_seconds() / 30
+    }
+
+    /// Gives a code after the right password.
+    async fn give(sessions: &Sessions, given: &SecretString, code: &str) -> Result<SecretString, LoginError> {
+        sessions.log_in_with_code(given, code, LoginClient::default()).await
     }
 
     fn viewer(name: &str) -> NewPerson<'_> {
@@ -247,7 +252,7 @@ mod tests {
 
         // The code that confirmed the factor is used up.
         let given = note(&sessions, password).await;
-        let used = sessions.log_in_with_code(&given, &code, LoginClient::default()).await;
+        let used = give(&sessions, &given, &code).await;
         assert!(matches!(used, Err(LoginError::WrongCode)));
 
         let both = Vault::from_key([2; 32]).with_previous([1; 32]).unwrap();
@@ -255,45 +260,31 @@ mod tests {
         assert!(rotated.is_complete && rotated.unopened.is_empty(), "{rotated:?}");
         assert_eq!(rotated.resealed.values().sum::<u64>(), 1);
         assert!(matches!(
-            sessions
-                .log_in_with_code(&given, &factor.totp.code(step(&clock) + 1), LoginClient::default())
-                .await,
+            give(&sessions, &given, &factor.totp.code(step(&clock) + 1)).await,
             Err(LoginError::Sealed(_))
         ));
         let sessions = with(Vault::from_key([2; 32]));
         assert!(
-            matches!(
-                sessions.log_in_with_code(&given, &code, LoginClient::default()).await,
-                Err(LoginError::Over)
-            ),
+            matches!(give(&sessions, &given, &code).await, Err(LoginError::Over)),
             "the note was sealed with the key before"
         );
         let given = note(&sessions, password).await;
         clock.advance(30_000);
         let code = factor.totp.code(step(&clock));
-        let token = sessions.log_in_with_code(&given, &code, LoginClient::default()).await.unwrap();
+        let token = give(&sessions, &given, &code).await.unwrap();
         assert!(sessions.session(token.expose_secret()).await.unwrap().is_some());
-        assert!(matches!(
-            sessions.log_in_with_code(&given, &code, LoginClient::default()).await,
-            Err(LoginError::WrongCode)
-        ));
+        assert!(matches!(give(&sessions, &given, &code).await, Err(LoginError::WrongCode)));
 
         // A note is good for a while, and for the password that was right.
         clock.advance(30_000);
         let next = factor.totp.code(step(&clock));
         let given = note(&sessions, password).await;
         clock.advance(Duration::from_secs(300).as_millis() as i64);
-        assert!(matches!(
-            sessions.log_in_with_code(&given, &next, LoginClient::default()).await,
-            Err(LoginError::Over)
-        ));
+        assert!(matches!(give(&sessions, &given, &next).await, Err(LoginError::Over)));
         let given = note(&sessions, password).await;
         admin::reset_password(&*store, lihua.id).await.unwrap();
         let next = factor.totp.code(step(&clock));
-        assert!(matches!(
-            sessions.log_in_with_code(&given, &next, LoginClient::default()).await,
-            Err(LoginError::Over)
-        ));
+        assert!(matches!(give(&sessions, &given, &next).await, Err(LoginError::Over)));
         assert!(!sessions.has_factor(lihua).await.unwrap(), "a reset takes the factor away");
         store.close().await;
     }
@@ -317,9 +308,7 @@ mod tests {
         let guesses: Vec<_> = (0..50)
             .map(|_| {
                 let (sessions, given) = (sessions.clone(), given.clone());
-                tokio::spawn(async move {
-                    sessions.log_in_with_code(&given, "no code", LoginClient::default()).await
-                })
+                tokio::spawn(async move { give(&sessions, &given, "no code").await })
             })
             .collect();
         let mut checked = 0;
