@@ -17,7 +17,11 @@ pub(crate) struct ManualPage {
 }
 
 /// The words of `clap_mangen` in a page's source, and their Chinese.
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 12] = [
+    // Between words stretched to the margin, Chinese has holes.
+    (".SH NAME\n", ".ad l\n.SH NAME\n"),
+    // Each value of a list begins a line.
+    ("\n\\- ", "\n.br\n\\- "),
     (".SH NAME\n", ".SH 名称\n"),
     (".SH SYNOPSIS\n", ".SH 用法\n"),
     (".SH DESCRIPTION\n", ".SH 说明\n"),
@@ -75,6 +79,8 @@ mod tests {
                 assert!(!heading[4..].is_ascii(), "{}: {heading}", page.file);
             }
         }
+        let list = chinese.iter().find(|page| page.file == "hongyan-message-list.1").unwrap();
+        assert!(list.source.contains("\n.br\n\\- json："), "{}", list.source);
         let all: String = chinese.iter().map(|page| page.source.as_str()).collect();
         for words in ["Possible values", "environment variable", "[default:", "Print help"] {
             assert!(!all.contains(words), "{words}");
