@@ -1,5 +1,6 @@
 """The files of deploy/, checked without a gateway: by the schemas of those who read them, and against each other."""
 
+import ipaddress
 import json
 import pathlib
 import re
@@ -135,6 +136,15 @@ class Compose(unittest.TestCase):
         self.assertEqual(gateway["user"], "65532:65532")
         self.assertIs(gateway["read_only"], True)
         self.assertEqual(gateway["environment"]["HONGYAN_TRUSTED_PROXIES"], nginx["networks"]["inside"]["ipv4_address"])
+
+    def test_no_other_container_gets_the_address_of_nginx(self):
+        # The gateway starts before nginx, and would get the first address that is free.
+        [network] = self.compose["networks"]["inside"]["ipam"]["config"]
+        subnet, given = (ipaddress.ip_network(network[name]) for name in ("subnet", "ip_range"))
+        fixed = ipaddress.ip_address(self.compose["services"]["nginx"]["networks"]["inside"]["ipv4_address"])
+        self.assertTrue(given.subnet_of(subnet))
+        self.assertIn(fixed, subnet)
+        self.assertNotIn(fixed, given)
 
 
 class Alerts(unittest.TestCase):
