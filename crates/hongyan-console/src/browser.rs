@@ -29,7 +29,10 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("Linux", "Linux"),
 ];
 
-/// A short name such as `Firefox · Linux`; for others the words themselves.
+/// So many characters of the words of an unknown client are shown.
+const SHOWN_CHARS: usize = 40;
+
+/// A short name such as `Firefox · Linux`; for others the beginning of the words themselves.
 pub(crate) fn short_name(user_agent: &str) -> String {
     let named = |names: &[(&str, &'static str)]| {
         names.iter().find(|(words, _)| user_agent.contains(words)).map(|(_, name)| *name)
@@ -37,7 +40,10 @@ pub(crate) fn short_name(user_agent: &str) -> String {
     match (named(&BROWSERS), named(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} · {system}"),
         (Some(browser), None) => browser.to_owned(),
-        (None, _) => user_agent.to_owned(),
+        (None, _) => match user_agent.char_indices().nth(SHOWN_CHARS) {
+            Some((end, _)) => format!("{}…", &user_agent[..end]),
+            None => user_agent.to_owned(),
+        },
     }
 }
 
@@ -71,6 +77,7 @@ mod tests {
             ),
             ("curl/8.5.0", "curl/8.5.0"),
             ("", ""),
+            (&"a".repeat(41), &format!("{}…", "a".repeat(40))),
         ] {
             assert_eq!(short_name(words), name, "{words}");
         }
