@@ -1,5 +1,7 @@
 //! Which browser somebody uses, by the words that it sends: enough to recognise one's own.
 
+use hongyan_wechat::beginning;
+
 /// What the words of a browser contain, and its name. Most browsers also name those that they descend from, so the first that is
 /// found counts.
 const BROWSERS: [(&str, &str); 12] = [
@@ -40,10 +42,7 @@ pub(crate) fn short_name(user_agent: &str) -> String {
     match (named(&BROWSERS), named(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} · {system}"),
         (Some(browser), None) => browser.to_owned(),
-        (None, _) => match user_agent.char_indices().nth(SHOWN_CHARS) {
-            Some((end, _)) => format!("{}…", &user_agent[..end]),
-            None => user_agent.to_owned(),
-        },
+        (None, _) => beginning(user_agent, SHOWN_CHARS),
     }
 }
 

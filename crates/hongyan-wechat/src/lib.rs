@@ -19,6 +19,7 @@
 //! | [`callback`] | WeChat's pushes: signature, cipher, XML and JSON, events |
 //! | [`paths`] | the paths that WeChat serves, and their only valid spelling |
 //! | [`blot`] | finding and overwriting secrets in texts of others |
+//! | [`beginning()`] | long texts of others, cut |
 //! | [`query`] | query strings in the forms that SDKs send, and changing them |
 //! | [`answer`] | the envelope, `errcode` and `errmsg`, around every answer |
 //! | [`client`] | the [`Client`]: few long-lived connections, and an exact account of what was sent |
@@ -27,6 +28,7 @@
 //! print, and no error text contains a request's URL.
 
 pub mod answer;
+mod beginning;
 pub mod blot;
 pub mod callback;
 pub mod client;
@@ -46,6 +48,7 @@ pub mod user_data;
 pub use secrecy::{ExposeSecret, SecretString};
 
 pub use answer::{Answer, Empty, NotWeChats, SendAnswer};
+pub use beginning::beginning;
 pub use client::{
     AnswerBody, Answered, CallError, Client, ClientConfig, ClientError, Failure, Quota, Repeat,
     StreamedAnswer, Upload,

@@ -1,6 +1,7 @@
 //! All faults of a request, reported at once.
 
 use axum::http::StatusCode;
+use hongyan_wechat::beginning;
 use serde::Serialize;
 
 use crate::problem::Problem;
@@ -36,7 +37,7 @@ impl Fault {
             field: field.into(),
             rule: rule.into(),
             rule_zh: rule_zh.into(),
-            value: value.map(beginning),
+            value: value.map(|value| beginning(value, MAX_VALUE_CHARS)),
             detail: rule.into(),
             detail_zh: rule_zh.into(),
         }
@@ -48,14 +49,6 @@ impl Fault {
         self.detail = format!("{}; {en}", self.rule);
         self.detail_zh = format!("{}；{zh}", self.rule_zh);
         self
-    }
-}
-
-/// The beginning of a value.
-fn beginning(value: &str) -> String {
-    match value.char_indices().nth(MAX_VALUE_CHARS) {
-        Some((at, _)) => format!("{}…", &value[..at]),
-        None => value.to_owned(),
     }
 }
 

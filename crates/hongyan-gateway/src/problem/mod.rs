@@ -8,7 +8,7 @@ use std::ops::Deref;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hongyan_store::StoreError;
-use hongyan_wechat::{AppId, Errcode, TemplateId};
+use hongyan_wechat::{AppId, Errcode, TemplateId, beginning};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
@@ -85,7 +85,7 @@ impl Problem {
             status,
             code,
             title: title.to_owned(),
-            detail: beginning(detail.into(), MAX_DETAIL_CHARS),
+            detail: beginning(&detail.into(), MAX_DETAIL_CHARS),
             field: None,
             errcode: None,
             errmsg: None,
@@ -97,7 +97,7 @@ impl Problem {
     /// Names the wrong field, header or parameter.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
-        self.0.field = Some(beginning(field.into(), MAX_FIELD_CHARS));
+        self.0.field = Some(beginning(&field.into(), MAX_FIELD_CHARS));
         self
     }
 
@@ -223,16 +223,6 @@ impl Problem {
         let detail = "an internal error of the gateway; the gateway's log says more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
-}
-
-/// Cuts a text after so many characters.
-fn beginning(mut text: String, chars: usize) -> String {
-    if let Some((end, _)) = text.char_indices().nth(chars) {
-        text.truncate(end);
-        text.push('…');
-        text.shrink_to_fit();
-    }
-    text
 }
 
 impl std::fmt::Display for Problem {

@@ -43,6 +43,8 @@ use std::fmt;
 
 use verdict::Verdict;
 
+use crate::beginning;
+
 pub use form_id::is_mock_form_id;
 pub use kind::{FieldKind, MAX_KEYWORD_CHARS};
 pub use shorten::{may_be_too_long, shortened_to_fit};
@@ -116,10 +118,7 @@ pub fn is_undocumented(name: &str, value: &str) -> bool {
 /// A name is the caller's text and goes into answers and logs, so it is cut to the length of a name.
 fn shortened(name: &str) -> String {
     const MAX_NAME_CHARS: usize = 32;
-    match name.char_indices().nth(MAX_NAME_CHARS) {
-        Some((at, _)) => format!("{}…", &name[..at]),
-        None => name.to_owned(),
-    }
+    beginning(name, MAX_NAME_CHARS)
 }
 
 #[cfg(test)]
