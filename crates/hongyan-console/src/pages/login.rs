@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use hongyan_gateway::door::{self, ClientAddress};
+use hongyan_gateway::door;
 use hongyan_gateway::people::{LoggedIn, LoginClient, LoginError};
 use hongyan_ui::{Document, Language, texts};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -100,14 +100,14 @@ async fn show(
     State(console): State<Console>,
     Query(query): Query<LoginQuery>,
     uri: Uri,
-    address: ClientAddress,
+    client: LoginClient,
     headers: HeaderMap,
 ) -> Response {
     let mut page = LoginPage::new(Language::wanted(uri.query(), &headers), query.next);
     let Some(token) = query.token else {
         return with_cookie_of_language(&uri, with_status(StatusCode::OK, &page));
     };
-    match console.gateway.sessions.follow_link(&token, LoginClient::new(address, &headers)).await {
+    match console.gateway.sessions.follow_link(&token, client).await {
         Ok(session) => enter(&console, &headers, &session, "/console").await,
         Err(error) => {
             let (status, trouble) = told(page.words, &error);
@@ -128,7 +128,7 @@ struct Credentials {
 
 /// `POST /console/login`. There is no session yet whose token it could bring; a page of another site that logs somebody in
 /// here is refused by where it says that it comes from.
-async fn log_in(State(console): State<Console>, address: ClientAddress, request: Request) -> Response {
+async fn log_in(State(console): State<Console>, client: LoginClient, request: Request) -> Response {
     let language = Language::wanted(request.uri().query(), request.headers());
     let headers = request.headers().clone();
     if is_of_another_site(&request) {
@@ -140,7 +140,6 @@ async fn log_in(State(console): State<Console>, address: ClientAddress, request:
         Ok(Form(credentials)) => credentials,
         Err(refusal) => return refusal.into_response(),
     };
-    let client = LoginClient::new(address, &headers);
     match console.gateway.sessions.log_in(&credentials.name, credentials.password, client).await {
         Ok(LoggedIn::Session(token)) => enter(&console, &headers, &token, own_path(&credentials.next)).await,
         Ok(LoggedIn::NeedsCode(note)) => {
@@ -165,11 +164,7 @@ struct CodeForm {
 }
 
 /// `POST /console/login/code`. The note in the form says that the password was right; there is no session yet.
-async fn log_in_with_code(
-    State(console): State<Console>,
-    address: ClientAddress,
-    request: Request,
-) -> Response {
+async fn log_in_with_code(State(console): State<Console>, client: LoginClient, request: Request) -> Response {
     let language = Language::wanted(request.uri().query(), request.headers());
     let headers = request.headers().clone();
     if is_of_another_site(&request) {
@@ -180,7 +175,6 @@ async fn log_in_with_code(
         Ok(Form(form)) => form,
         Err(refusal) => return refusal.into_response(),
     };
-    let client = LoginClient::new(address, &headers);
     match console.gateway.sessions.log_in_with_code(&form.note, &form.code, client).await {
         Ok(token) => enter(&console, &headers, &token, own_path(&form.next)).await,
         Err(error @ LoginError::Over) => {

@@ -12,7 +12,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client's address, in the extensions of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddress(pub IpAddr);
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
 /// The other end of the connection itself, in the extensions of each request. No header has a say in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,7 +40,8 @@ mod serving;
 mod shared;
 mod watch;
 
-pub use address::{ClientAddress, Peer};
+pub(crate) use address::ClientAddress;
+pub use address::Peer;
 pub(crate) use body::Upload;
 pub use listeners::Listeners;
 pub(crate) use listeners::{Door, Rules};
