@@ -230,6 +230,7 @@ impl SqliteStore {
 mod tests {
     use hongyan_clock::UnixMillis;
 
+    use super::readers::tests::count_for_ever;
     use super::*;
     use crate::Store;
 
@@ -268,10 +269,22 @@ mod tests {
         tokio::time::timeout(patience, machine)
             .await
             .expect("no question of the machine queues behind people's");
+        assert!(long.iter().all(|question| !question.is_finished()));
         drop(answered);
         for question in long {
             question.await.unwrap().unwrap();
         }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_question_of_people_is_broken_off_at_the_limit_of_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = Duration::from_millis(100);
+        let config = SqliteConfig { people_limit: limit, ..SqliteConfig::new(dir.path().join("h.db")) };
+        let store = SqliteStore::open(config).unwrap();
+        let answer = store.read_for_people(Verb::ListMessages, count_for_ever).await;
+        assert!(matches!(answer, Err(StoreError::TookTooLong { .. })), "{answer:?}");
         store.close().await;
     }
 }

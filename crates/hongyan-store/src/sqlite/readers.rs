@@ -94,14 +94,14 @@ fn within<T>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
     use super::*;
 
     /// A query that counts until it is interrupted.
-    fn count_for_ever(db: &Connection) -> RowResult<i64> {
+    pub(in super::super) fn count_for_ever(db: &Connection) -> RowResult<i64> {
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
         Ok(db.query_row(endless, [], |row| row.get(0))?)

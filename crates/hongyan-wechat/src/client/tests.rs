@@ -35,13 +35,14 @@ async fn send(client: &Client) -> Result<crate::SendAnswer, Failure> {
 
 /// One send to a server that does one thing, which must leave it unanswered; in which words.
 async fn unanswered_after(step: Step) -> String {
-    unanswered_within(ClientConfig::new("http://h".parse().unwrap()).answer_timeout, step).await
+    unanswered_with(|_| {}, step).await
 }
 
-async fn unanswered_within(timeout: Duration, step: Step) -> String {
+/// The same with another configuration of the client.
+async fn unanswered_with(change: impl FnOnce(&mut ClientConfig), step: Step) -> String {
     let server = Server::start(vec![vec![step]]).await;
     let mut config = ClientConfig::new(server.url.clone());
-    config.answer_timeout = timeout;
+    change(&mut config);
     let failure = send(&Client::new(config).unwrap()).await.unwrap_err();
     assert_eq!(server.done().await, 1, "it must not be sent a second time");
     assert!(!failure.to_string().contains(TOKEN), "{failure}");
@@ -145,7 +146,8 @@ async fn a_cut_answer_leaves_it_unanswered() {
 #[tokio::test]
 async fn a_server_that_hangs_leaves_it_unanswered_and_loses_the_connection() {
     // The script is over only when the client has closed the connection.
-    assert_eq!(unanswered_within(Duration::from_millis(50), Step::Hang).await, "no answer within 50ms");
+    let soon = |config: &mut ClientConfig| config.answer_timeout = Duration::from_millis(50);
+    assert_eq!(unanswered_with(soon, Step::Hang).await, "no answer within 50ms");
 }
 
 #[tokio::test]
