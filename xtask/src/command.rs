@@ -25,6 +25,11 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
         .ok_or_else(|| format!("{} is not in a target directory", own.display()))
 }
 
+/// The program `hongyan` of a debug build.
+pub(crate) fn debug_binary() -> Result<PathBuf> {
+    Ok(target_dir()?.join("debug/hongyan"))
+}
+
 /// The cargo that runs this program.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

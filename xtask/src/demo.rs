@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::command::{Result, Service, cargo, root, run as run_command, target_dir};
+use crate::command::{Result, Service, cargo, debug_binary, root, run as run_command};
 
 /// A running demo.
 pub(crate) struct Demo {
@@ -47,7 +47,7 @@ pub(crate) fn with_flags(log: &str, flags: &[&str], test: impl FnOnce(&Demo) -> 
     fs::create_dir_all(path.parent().expect("it was joined to a folder")).map_err(unwritable)?;
     let log = File::create(&path).map_err(unwritable)?;
     let service = Service::start(
-        Command::new(target_dir()?.join("debug/hongyan"))
+        Command::new(debug_binary()?)
             .args(["demo", "--json", "--listen", "127.0.0.1:0", "--sandbox-listen", "127.0.0.1:0"])
             .args(flags)
             .stderr(log.try_clone().map_err(unwritable)?),

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{Result, root, run as run_command, target_dir};
+use crate::command::{Result, debug_binary, root, run as run_command, target_dir};
 use crate::demo::{self, Demo};
 use crate::package::files::clear_folder;
 use crate::prepare;
@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result {
     demo::with_flags(LOG, &flags, |demo| {
         // The dashboard shows when the last backup was made.
         run_command(
-            Command::new(target_dir()?.join("debug/hongyan"))
+            Command::new(debug_binary()?)
                 .arg("backup")
                 .arg(data.join("backup.db"))
                 .env("HONGYAN_DATA_DIR", &data),

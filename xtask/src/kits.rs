@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::command::{Result, cargo, root, run as run_command, target_dir};
+use crate::command::{Result, cargo, debug_binary, root, run as run_command, target_dir};
 use crate::installed::{Node, PYTHON, Python};
 use crate::package::files::clear_folder;
 use crate::package::{npm, wheel};
@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result {
     clear_folder(&folder)?;
     // Without its line tables a debug binary is packed in seconds.
     let binary = folder.join("hongyan");
-    run_command(Command::new("strip").arg("-o").arg(&binary).arg(target_dir()?.join("debug/hongyan")))?;
+    run_command(Command::new("strip").arg("-o").arg(&binary).arg(debug_binary()?))?;
     python(&binary, &folder)?;
     node(&binary, &folder)
 }
