@@ -230,7 +230,7 @@ impl SqliteStore {
 mod tests {
     use hongyan_clock::UnixMillis;
 
-    use super::readers::tests::count_for_ever;
+    use super::readers::count_for_ever;
     use super::*;
     use crate::Store;
 

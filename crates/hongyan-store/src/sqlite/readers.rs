@@ -93,19 +93,19 @@ fn within<T>(
     result
 }
 
+/// A query that counts until it is interrupted, for tests.
 #[cfg(test)]
-pub(super) mod tests {
+pub(super) fn count_for_ever(db: &Connection) -> RowResult<i64> {
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    Ok(db.query_row(endless, [], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
     use super::*;
-
-    /// A query that counts until it is interrupted.
-    pub(in super::super) fn count_for_ever(db: &Connection) -> RowResult<i64> {
-        let endless =
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-        Ok(db.query_row(endless, [], |row| row.get(0))?)
-    }
 
     #[tokio::test]
     async fn a_question_that_takes_too_long_is_broken_off_and_the_next_one_is_answered() {
